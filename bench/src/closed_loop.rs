@@ -1,0 +1,52 @@
+//! Callers of a multiplexing client: each call in flight is a task that calls, checks
+//! the reply and calls again, as the handlers of a service would.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Result;
+use tokio::task::JoinSet;
+
+use crate::histogram::Histogram;
+use crate::message::{Big, Message, Sample, Small};
+use crate::window::{self, Figures, Load};
+
+/// A client that can be cloned into tasks sharing its connection.
+pub(crate) trait Caller<M>: Clone + Send + 'static {
+    /// One call: from the request to the decoded reply. A client that takes its request
+    /// by value clones it here, as its users would build a new one for each call.
+    fn call(&mut self, request: &M) -> impl Future<Output = Result<M>> + Send;
+}
+
+/// Measures `load.in_flight` tasks spread over `clients`, one for each connection.
+pub(crate) async fn run<C>(load: &Load, clients: Vec<C>) -> Result<Figures>
+where
+    C: Caller<Big> + Caller<Small>,
+{
+    match load.message {
+        Message::Big => run_with::<Big, C>(load, clients).await,
+        Message::Small => run_with::<Small, C>(load, clients).await,
+    }
+}
+
+async fn run_with<M: Sample, C: Caller<M>>(load: &Load, clients: Vec<C>) -> Result<Figures> {
+    let histogram = Arc::new(Histogram::new());
+    let mut callers = JoinSet::new();
+    for (client, in_flight) in clients.iter().zip(load.in_flight_by_connection()) {
+        for _ in 0..in_flight {
+            callers.spawn(call_again_and_again(client.clone(), Arc::clone(&histogram)));
+        }
+    }
+    window::measure(load, histogram, callers).await
+}
+
+async fn call_again_and_again<M: Sample, C: Caller<M>>(mut client: C, histogram: Arc<Histogram>) -> Result<()> {
+    let request = M::sample();
+    loop {
+        let started = Instant::now();
+        let reply = client.call(&request).await?;
+        histogram.record(started.elapsed(), 1);
+        reply.check_reply()?;
+    }
+}

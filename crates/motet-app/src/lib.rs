@@ -1,0 +1,1 @@
+//! App, modules, life cycle, configuration and Service.

@@ -1,0 +1,212 @@
+//! What a body may be, and how its type is encoded.
+
+use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+use motet_protobuf::{Describe, FieldDesc, FieldType, Shape, order, single};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{Codec, Family, Result, validate::Validate};
+
+/// Marks a type that is an object body by itself, not a field of one. `#[motet::message]` on a
+/// struct implements it; other arguments and replies are wrapped into an object.
+pub trait Message {}
+
+/// How values of `T` are written, read, checked and described: a table of functions, made by the
+/// macros or by the constructors here. Copying it costs nothing.
+pub struct MessageType<T> {
+    pub(crate) encode: fn(&T, &Codec, &mut BytesMut) -> Result<()>,
+    pub(crate) decode: fn(&Codec, &Bytes) -> Result<T>,
+    pub(crate) check: fn(&T) -> Result<()>,
+    pub(crate) schema: fn() -> serde_json::Value,
+    pub(crate) family: Family,
+}
+
+impl<T> MessageType<T> {
+    /// A type from its functions; the other constructors cover what serde and prost give.
+    pub const fn new(
+        family: Family,
+        encode: fn(&T, &Codec, &mut BytesMut) -> Result<()>,
+        decode: fn(&Codec, &Bytes) -> Result<T>,
+        check: fn(&T) -> Result<()>,
+        schema: fn() -> serde_json::Value,
+    ) -> MessageType<T> {
+        MessageType { encode, decode, check, schema, family }
+    }
+
+    /// Which codecs can carry the type.
+    pub fn family(&self) -> Family {
+        self.family
+    }
+
+    /// Appends a value to `out`.
+    ///
+    /// # Errors
+    /// Internal when the value cannot be written, Unimplemented when the codec cannot carry it.
+    pub fn encode(&self, value: &T, codec: &Codec, out: &mut BytesMut) -> Result<()> {
+        (self.encode)(value, codec, out)
+    }
+
+    /// Reads a value.
+    ///
+    /// # Errors
+    /// InvalidArgument naming the field and what was expected, never quoting the input.
+    pub fn decode(&self, codec: &Codec, bytes: &Bytes) -> Result<T> {
+        (self.decode)(codec, bytes)
+    }
+
+    /// Checks the constraints declared on the type.
+    ///
+    /// # Errors
+    /// InvalidArgument listing field and rule.
+    pub fn check(&self, value: &T) -> Result<()> {
+        (self.check)(value)
+    }
+
+    /// The JSON schema of the body.
+    pub fn schema(&self) -> serde_json::Value {
+        (self.schema)()
+    }
+}
+
+impl<T> MessageType<T>
+where
+    T: Serialize + DeserializeOwned + Shape + JsonSchema + Validate,
+{
+    /// A `#[motet::message]` type: binary protobuf, JSON, MessagePack and registered codecs.
+    pub const fn serde() -> MessageType<T> {
+        MessageType {
+            encode: |value, codec, out| codec.encode(value, out),
+            decode: |codec, bytes| codec.decode(bytes),
+            check: |value| crate::validate::check(value),
+            schema: json_schema::<T>,
+            family: Family::Serde,
+        }
+    }
+}
+
+impl<T: Serialize + DeserializeOwned + JsonSchema> MessageType<Plain<T>> {
+    /// A type with serde and a JSON schema only: JSON, MessagePack and registered codecs.
+    pub const fn plain() -> MessageType<Plain<T>> {
+        MessageType {
+            encode: |value, codec, out| codec.encode_plain(&value.0, out),
+            decode: |codec, bytes| codec.decode_plain(bytes).map(Plain),
+            check: |_| Ok(()),
+            schema: json_schema::<T>,
+            family: Family::Plain,
+        }
+    }
+}
+
+impl<T: prost::Message + Default> MessageType<T> {
+    /// A prost message: binary protobuf only.
+    pub const fn proto() -> MessageType<T> {
+        MessageType {
+            encode: |value, codec, out| {
+                if *codec != Codec::PROTOBUF {
+                    return Err(codec.unsupported());
+                }
+                value.encode_raw(out);
+                Ok(())
+            },
+            decode: |codec, bytes| {
+                if *codec != Codec::PROTOBUF {
+                    return Err(codec.unsupported());
+                }
+                T::decode(&bytes[..]).map_err(|error| {
+                    crate::Status::invalid_argument(format!("the body is no valid protobuf of this message: {error}"))
+                })
+            },
+            check: |_| Ok(()),
+            schema: || serde_json::json!({ "type": "object" }),
+            family: Family::Proto,
+        }
+    }
+}
+
+impl MessageType<Bytes> {
+    /// Bytes of any content type, passed through untouched.
+    pub const fn raw() -> MessageType<Bytes> {
+        MessageType {
+            encode: |value, _, out| {
+                out.extend_from_slice(value);
+                Ok(())
+            },
+            decode: |_, bytes| Ok(bytes.clone()),
+            check: |_| Ok(()),
+            schema: || serde_json::json!({ "type": "object" }),
+            family: Family::Raw,
+        }
+    }
+}
+
+fn json_schema<T: JsonSchema>() -> serde_json::Value {
+    schemars::SchemaGenerator::default().into_root_schema_for::<T>().to_value()
+}
+
+impl<T> Clone for MessageType<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for MessageType<T> {}
+
+impl<T> fmt::Debug for MessageType<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MessageType<{}>({:?})", std::any::type_name::<T>(), self.family)
+    }
+}
+
+/// The object that carries a scalar or a collection: `{"value": …}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Value<T> {
+    /// The scalar or collection.
+    pub value: T,
+}
+
+/// The object without fields: the body of a method without arguments or without a reply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Empty {}
+
+/// A type that has serde and a JSON schema but not `#[motet::message]`: it travels as JSON or
+/// MessagePack, never as binary protobuf.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Plain<T>(pub T);
+
+impl<T: Shape> Describe for Value<T> {
+    const NAME: &'static str = "Value";
+    const FIELDS: &'static [FieldDesc] = &[FieldDesc::of::<T>("value", 1)];
+    const ORDER: &'static [u16] = &order::<1>(Self::FIELDS);
+    const ARGUMENTS: &'static [FieldType] = &[T::TYPE];
+}
+
+impl<T: Shape> Shape for Value<T> {
+    type Card = single::One;
+    const TYPE: FieldType = FieldType::message::<Self>();
+}
+
+impl<T: Validate> Validate for Value<T> {
+    fn validate(&self, report: &mut crate::validate::Report) {
+        self.value.validate(report);
+    }
+}
+
+impl<T> Message for Value<T> {}
+
+impl Describe for Empty {
+    const NAME: &'static str = "Empty";
+    const FIELDS: &'static [FieldDesc] = &[];
+    const ORDER: &'static [u16] = &[];
+}
+
+impl Shape for Empty {
+    type Card = single::One;
+    const TYPE: FieldType = FieldType::message::<Self>();
+}
+
+impl Validate for Empty {}
+
+impl Message for Empty {}

@@ -1,0 +1,1 @@
+//! A registry that the processes of one machine share, kept in files.

@@ -1,0 +1,1 @@
+//! Conformance suites, one per plug-in trait, and helpers for tests.

@@ -1,0 +1,1 @@
+//! Motet: the microservice framework for Rust.
