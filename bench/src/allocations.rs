@@ -35,17 +35,16 @@ impl Heap {
     }
 }
 
-/// What this process has allocated so far; zero when nothing is counted.
+/// What this process has allocated so far.
+#[cfg(feature = "count-allocations")]
 pub(crate) fn heap() -> Heap {
-    #[cfg(feature = "count-allocations")]
-    {
-        let stats = ALLOCATOR.stats();
-        return Heap {
-            allocations: (stats.allocations + stats.reallocations) as u64,
-            bytes: stats.bytes_allocated as u64,
-        };
-    }
-    #[cfg(not(feature = "count-allocations"))]
+    let stats = ALLOCATOR.stats();
+    Heap { allocations: (stats.allocations + stats.reallocations) as u64, bytes: stats.bytes_allocated as u64 }
+}
+
+/// Nothing is counted.
+#[cfg(not(feature = "count-allocations"))]
+pub(crate) fn heap() -> Heap {
     Heap::default()
 }
 

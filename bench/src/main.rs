@@ -22,6 +22,11 @@
 //! decode on the server, encode the reply, and decode it on the client. To add a system,
 //! write `systems/NAME.rs` like its neighbours and add its line to [`systems::ALL`].
 
+#![allow(
+    clippy::disallowed_types,
+    reason = "real time is what is measured; tokio's clock can be paused and costs a lookup"
+)]
+
 use std::process::ExitCode;
 
 use anyhow::Result;

@@ -56,7 +56,7 @@ pub(crate) fn run(options: &Compare) -> Result<()> {
             }
         }
     }
-    println!("\n{}", report::of(&rows));
+    print!("\n{}", report::of(&rows));
     if failures > 0 {
         bail!("{failures} of {} rows failed", plan.steps.len());
     }

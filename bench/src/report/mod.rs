@@ -69,13 +69,13 @@ fn put_line(out: &mut String, line: std::fmt::Arguments<'_>) {
 /// Writes `lines` with every column as wide as its widest cell; the first `left` columns
 /// are aligned to the left.
 fn put_columns(out: &mut String, left: usize, lines: &[Vec<String>]) {
-    let widths = |column| {
-        let cells = lines.iter().filter_map(|line: &Vec<String>| line.get(column));
+    let width = |column: usize| {
+        let cells = lines.iter().filter_map(|line| line.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
     for line in lines {
         for (column, cell) in line.iter().enumerate() {
-            let width = widths(column);
+            let width = width(column);
             let _ = if column < left { write!(out, "{cell:<width$}  ") } else { write!(out, "{cell:>width$}  ") };
         }
         out.truncate(out.trim_end_matches(' ').len());

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::{Codec, Context, Metadata, MethodDescriptor, Payload, Result, Status, Streaming};
+use crate::{Codec, Context, Deadline, Metadata, MethodDescriptor, Payload, Result, Status, Streaming};
 
 /// The body of a request or a reply.
 #[derive(Debug)]
@@ -48,6 +48,12 @@ pub struct Call {
     pub method: Arc<MethodDescriptor>,
     /// Deadline, caller, trace and cancellation.
     pub cx: Context,
+    /// When this call must be over: on a client the earlier of its Context's deadline and the
+    /// timeouts that apply, on a server the same as its Context's.
+    pub deadline: Option<Deadline>,
+    /// When a server received it, where the protocol has read the clock already; else the pipeline
+    /// does.
+    pub started: Option<Instant>,
     /// On a client what will be sent, on a server what came.
     pub metadata: Metadata,
     /// The request.
@@ -71,7 +77,19 @@ impl Call {
         codec: Codec,
         options: Arc<CallOptions>,
     ) -> Call {
-        Call { method, cx, metadata: Metadata::new(), body, codec, one_way: false, options, ends: Ends::default() }
+        let deadline = cx.deadline();
+        Call {
+            method,
+            cx,
+            deadline,
+            started: None,
+            metadata: Metadata::new(),
+            body,
+            codec,
+            one_way: false,
+            options,
+            ends: Ends::default(),
+        }
     }
 
     /// Runs `f` once when the call truly ends: after the reply, after the last message of a reply

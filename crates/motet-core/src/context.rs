@@ -89,7 +89,11 @@ pub enum Limit {
 impl Deadline {
     /// A deadline `timeout` from now.
     pub fn after(timeout: Duration, limit: Limit) -> Deadline {
-        let now = Instant::now();
+        Deadline::starting(Instant::now(), timeout, limit)
+    }
+
+    /// A deadline `timeout` from `now`.
+    pub fn starting(now: Instant, timeout: Duration, limit: Limit) -> Deadline {
         // A time too far away to be represented is as good as thirty years.
         let far = || now + Duration::from_secs(30 * 365 * 24 * 3600);
         Deadline { at: now.checked_add(timeout).unwrap_or_else(far), timeout, limit }

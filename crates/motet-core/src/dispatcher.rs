@@ -4,14 +4,16 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
 
-use crate::{BoxFuture, Call, Codecs, Handler, Map, MethodDescriptor, Reply, Result, Status};
+use tokio::time::Instant;
+
+use crate::{BoxFuture, Call, Codecs, Deadline, Handler, Kind, Limit, Map, MethodDescriptor, Reply, Result, Status};
 
 /// Finds what runs a method by its path. Every protocol of an App enters calls through one of
 /// these; the handlers in it are the App's whole server pipeline, so that deadline, panics,
@@ -56,6 +58,11 @@ impl Dispatcher {
         self.routes.store(Arc::new(all));
     }
 
+    /// The route of a path such as `greeter/hello`, if it is served here.
+    pub fn find(&self, path: &str) -> Option<Route> {
+        self.routes.load().get(path).cloned()
+    }
+
     /// The route of a path such as `greeter/hello`.
     ///
     /// # Errors
@@ -91,12 +98,63 @@ pub struct Route {
     method: Arc<MethodDescriptor>,
     handler: Arc<dyn Handler>,
     pace: Arc<Pace>,
+    timeouts: Timeouts,
+}
+
+/// How long unary calls may take; streams have no deadline unless their caller gives one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For calls whose caller sent no deadline and whose method has no timeout of its own: 10 s.
+    pub default: Duration,
+    /// The most that a caller may ask for: 10 min.
+    pub max: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts { default: Duration::from_secs(10), max: Duration::from_secs(600) }
+    }
+}
+
+impl Timeouts {
+    /// When a call must be over that came at `now` and whose caller left it this much time.
+    pub fn deadline(&self, method: &MethodDescriptor, callers: Option<Duration>, now: Instant) -> Option<Deadline> {
+        let (timeout, limit) = match (callers, method.timeout()) {
+            (Some(callers), _) if method.kind != Kind::Unary => (callers, Limit::Caller),
+            (Some(callers), own) => {
+                let most = own.map_or(self.max, |own| own.max(self.max));
+                if callers <= most { (callers, Limit::Caller) } else { (most, Limit::Server) }
+            }
+            (None, _) if method.kind != Kind::Unary => return None,
+            (None, Some(own)) => (own, Limit::Method),
+            (None, None) => (self.default, Limit::Server),
+        };
+        Some(Deadline::starting(now, timeout, limit))
+    }
 }
 
 impl Route {
     /// A method and what runs it.
     pub fn new(method: Arc<MethodDescriptor>, handler: Arc<dyn Handler>) -> Route {
-        Route { method, handler, pace: Arc::default() }
+        Route { method, handler, pace: Arc::default(), timeouts: Timeouts::default() }
+    }
+
+    /// The same route with other timeouts.
+    #[must_use]
+    pub fn with_timeouts(mut self, timeouts: Timeouts) -> Route {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// When a call must be over that comes now and whose caller left it this much time, if it said:
+    /// protocols give it to [`Context::incoming`](crate::Context::incoming).
+    pub fn deadline(&self, callers: Option<Duration>) -> Option<Deadline> {
+        self.deadline_at(Instant::now(), callers)
+    }
+
+    /// As [`Route::deadline`], for protocols that read the clock once for many calls.
+    pub fn deadline_at(&self, now: Instant, callers: Option<Duration>) -> Option<Deadline> {
+        self.timeouts.deadline(&self.method, callers, now)
     }
 
     /// The method.
@@ -105,7 +163,7 @@ impl Route {
     }
 
     /// How long its handler's first polls take.
-    pub fn pace(&self) -> &Pace {
+    pub fn pace(&self) -> &Arc<Pace> {
         &self.pace
     }
 
@@ -131,6 +189,8 @@ impl fmt::Debug for Route {
 pub struct Pace {
     score: AtomicU32,
     spawned: AtomicU32,
+    sampled: AtomicU32,
+    slow: AtomicU64,
 }
 
 impl Pace {
@@ -140,6 +200,8 @@ impl Pace {
     pub const STEP: u32 = 16;
     /// The score at which the method is spawned.
     pub const SPAWN_AT: u32 = 40;
+    /// One in this many first polls is timed while all were quick.
+    pub const SAMPLE: u32 = 8;
     /// How many calls are spawned before one is tried inline again.
     pub const RETRY: u32 = 64;
 
@@ -151,10 +213,23 @@ impl Pace {
         self.spawned.fetch_add(1, Ordering::Relaxed) % Self::RETRY == Self::RETRY - 1
     }
 
+    /// Whether the next inline first poll should be timed: each while there were slow ones lately,
+    /// else one in [`Pace::SAMPLE`], because reading the clock is a noticeable part of a short call.
+    pub fn samples(&self) -> bool {
+        self.score.load(Ordering::Relaxed) > 0
+            || self.sampled.fetch_add(1, Ordering::Relaxed).is_multiple_of(Self::SAMPLE)
+    }
+
+    /// How many recorded polls were slow.
+    pub fn slow_polls(&self) -> u64 {
+        self.slow.load(Ordering::Relaxed)
+    }
+
     /// Records how long an inline first poll took.
     pub fn record(&self, took: Duration) {
         let score = self.score.load(Ordering::Relaxed);
         if took > Self::SLOW {
+            self.slow.fetch_add(1, Ordering::Relaxed);
             self.score.store((score + Self::STEP).min(Self::SPAWN_AT + Self::STEP), Ordering::Relaxed);
         } else if score > 0 {
             // A quick poll while spawned is the retry: give inline another chance.
@@ -213,5 +288,30 @@ mod tests {
         assert_eq!(inline, 1, "tried again once in {} calls", Pace::RETRY);
         pace.record(Duration::ZERO);
         assert!(pace.inline());
+    }
+
+    #[test]
+    fn callers_are_capped_and_silence_means_the_default() {
+        let now = Instant::now();
+        let seconds = Duration::from_secs;
+        let timeouts = Timeouts { default: seconds(10), max: seconds(600) };
+        let check = |method: &MethodDescriptor, callers: Option<u64>| {
+            let deadline = timeouts.deadline(method, callers.map(seconds), now)?;
+            assert_eq!(deadline.at, now + deadline.timeout);
+            Some((deadline.timeout.as_secs(), deadline.limit))
+        };
+        let unary = MethodDescriptor::new("a", "b");
+        assert_eq!(check(&unary, None), Some((10, Limit::Server)));
+        assert_eq!(check(&unary, Some(5)), Some((5, Limit::Caller)));
+        assert_eq!(check(&unary, Some(601)), Some((600, Limit::Server)));
+        let mut own = crate::MethodOptions::default();
+        own.timeout_ms = Some(900_000);
+        let own = unary.options(own);
+        assert_eq!(check(&own, None), Some((900, Limit::Method)));
+        assert_eq!(check(&own, Some(5)), Some((5, Limit::Caller)));
+        assert_eq!(check(&own, Some(901)), Some((900, Limit::Server)));
+        let stream = MethodDescriptor::new("a", "c").kind(Kind::ServerStream);
+        assert_eq!(check(&stream, None), None);
+        assert_eq!(check(&stream, Some(3600)), Some((3600, Limit::Caller)));
     }
 }

@@ -50,13 +50,16 @@ pub use descriptor::{
     ArgumentDescriptor, BodyShape, Family, HttpRoute, Kind, MethodDescriptor, MethodOptions, ServiceDescriptor,
     check_service_name,
 };
-pub use dispatcher::{Dispatcher, Pace, Route};
+pub use dispatcher::{Dispatcher, Pace, Route, Timeouts};
 pub use drain::{Drain, DrainSignal, Held};
 pub use entropy::Entropy;
 pub use future::BoxFuture;
 pub use map::{Map, Set};
 pub use memory::{MemoryRegistry, MemoryTransport};
-pub use message::{Empty, Message, MessageType, Plain, Value};
+pub use message::{
+    Arguments, Carried, Carry, Empty, Format, InValue, Lone, Message, MessageType, Named, Names, Plain, PlainFormat,
+    Portable, ProtoFormat, RawCarry, SerdeFormat, Unit, Value, Whole,
+};
 pub use metadata::{Metadata, MetadataValue};
 pub use middleware::{Middleware, Next};
 pub use node::{Endpoint, Node, NodeState};
@@ -66,6 +69,7 @@ pub use protocol::{
 };
 pub use registry::{
     Abilities, Registration, Registry, RegistryEvent, ServiceSummary, StaticRegistry, Watch, WatchAbility, check_node,
+    follow_nodes,
 };
 pub use service::{Handler, Service};
 pub use status::{Code, Executed, Fault, Result, RpcError, Status};

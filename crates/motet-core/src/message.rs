@@ -1,5 +1,9 @@
 //! What a body may be, and how its type is encoded.
 
+mod arguments;
+mod carry;
+mod closure;
+
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
@@ -8,6 +12,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{Codec, Family, Result, validate::Validate};
+
+pub use arguments::{Arguments, Names};
+pub use carry::{
+    Carry, Format, InValue, Lone, Named, PlainFormat, Portable, ProtoFormat, RawCarry, SerdeFormat, Unit, Whole,
+};
+pub use closure::Carried;
 
 /// Marks a type that is an object body by itself, not a field of one. `#[motet::message]` on a
 /// struct implements it; other arguments and replies are wrapped into an object.
@@ -33,6 +43,13 @@ impl<T> MessageType<T> {
         schema: fn() -> serde_json::Value,
     ) -> MessageType<T> {
         MessageType { encode, decode, check, schema, family }
+    }
+
+    /// The same type with its constraints checked by `check`.
+    #[must_use]
+    pub const fn with_check(mut self, check: fn(&T) -> Result<()>) -> MessageType<T> {
+        self.check = check;
+        self
     }
 
     /// Which codecs can carry the type.
@@ -86,15 +103,35 @@ where
     }
 }
 
-impl<T: Serialize + DeserializeOwned + JsonSchema> MessageType<Plain<T>> {
-    /// A type with serde and a JSON schema only: JSON, MessagePack and registered codecs.
-    pub const fn plain() -> MessageType<Plain<T>> {
+impl<T: Serialize + DeserializeOwned + JsonSchema> MessageType<T> {
+    /// A type with serde and a JSON schema only: JSON, MessagePack and registered codecs. Its
+    /// constraints, if it has any, are added by [`MessageType::with_check`].
+    pub const fn plain() -> MessageType<T> {
         MessageType {
-            encode: |value, codec, out| codec.encode_plain(&value.0, out),
-            decode: |codec, bytes| codec.decode_plain(bytes).map(Plain),
+            encode: |value, codec, out| codec.encode_plain(value, out),
+            decode: |codec, bytes| codec.decode_plain(bytes),
             check: |_| Ok(()),
             schema: json_schema::<T>,
             family: Family::Plain,
+        }
+    }
+}
+
+impl MessageType<Empty> {
+    /// The empty object, of this family. An empty body and `null` are read as it, whatever the
+    /// codec; fields that arrive are passed over.
+    pub const fn empty(family: Family) -> MessageType<Empty> {
+        MessageType {
+            encode: |value, codec, out| codec.encode(value, out),
+            decode: |codec, bytes| {
+                // `null` of JSON, nil of MessagePack.
+                let null = (*codec == Codec::JSON && bytes.trim_ascii() == b"null")
+                    || (*codec == Codec::MSGPACK && bytes[..] == [0xc0]);
+                if null || bytes.is_empty() { Ok(Empty {}) } else { codec.decode(bytes) }
+            },
+            check: |_| Ok(()),
+            schema: json_schema::<Empty>,
+            family,
         }
     }
 }

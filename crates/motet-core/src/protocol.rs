@@ -32,8 +32,10 @@ pub trait ServerProtocol: Send + Sync + 'static {
     /// it in the listener's order still needs more.
     fn recognise(&self, first: &[u8], tls: bool) -> Recognition;
 
-    /// Serves a connection to its end. The future is dropped when the App's stop runs out of
-    /// patience; all calls it runs must end with it.
+    /// Serves a connection to its end. Once the drain has started it refuses new calls in a way that
+    /// may be retried, finishes those that run and returns. The future is dropped when the App's stop
+    /// runs out of patience; all calls it runs must end with it, except one-way calls, which
+    /// [`Drain::spawn`] owns.
     fn serve(&self, incoming: Incoming) -> BoxFuture<'static, ()>;
 }
 

@@ -23,7 +23,10 @@ pub trait Strategy: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Candidate {
     node: Arc<Node>,
+    // A copy of the record's, so that a comparison touches one cache line less.
+    weight: u32,
     in_flight: AtomicU32,
+    turn: AtomicU32,
     latency_ns: AtomicU64,
     stamp_ns: AtomicU64,
     suspect: AtomicBool,
@@ -33,6 +36,8 @@ pub struct Candidate {
 const UNKNOWN_LATENCY_NS: u64 = 1_000_000;
 /// Over this time an old latency loses 63 % of its weight, as in linkerd's peak EWMA.
 const DECAY_NS: f64 = 10e9;
+/// The weight of an equal share.
+const EQUAL: u32 = 100;
 /// What a failure counts as at least: failing fast must not attract calls.
 const FAILURE_NS: u64 = 1_000_000_000;
 
@@ -40,8 +45,10 @@ impl Candidate {
     /// A node that has not been called.
     pub fn new(node: Arc<Node>) -> Candidate {
         Candidate {
+            weight: node.weight.max(1),
             node,
             in_flight: AtomicU32::new(0),
+            turn: AtomicU32::new(0),
             latency_ns: AtomicU64::new(UNKNOWN_LATENCY_NS),
             stamp_ns: AtomicU64::new(0),
             suspect: AtomicBool::new(false),
@@ -51,11 +58,11 @@ impl Candidate {
     /// The same history under a changed record.
     pub fn renewed(&self, node: Arc<Node>) -> Candidate {
         Candidate {
-            node,
-            in_flight: AtomicU32::new(0),
+            turn: AtomicU32::new(self.turn.load(Ordering::Relaxed)),
             latency_ns: AtomicU64::new(self.latency_ns.load(Ordering::Relaxed)),
             stamp_ns: AtomicU64::new(self.stamp_ns.load(Ordering::Relaxed)),
             suspect: AtomicBool::new(self.is_suspect()),
+            ..Candidate::new(node)
         }
     }
 
@@ -82,6 +89,12 @@ impl Candidate {
     /// Says whether it answers.
     pub fn set_suspect(&self, suspect: bool) {
         self.suspect.store(suspect, Ordering::Relaxed);
+    }
+
+    /// A number that grows by one each time: strategies that take turns keep their place in the
+    /// first of the candidates, so that each service has its own.
+    pub fn next_turn(&self) -> u32 {
+        self.turn.fetch_add(1, Ordering::Relaxed)
     }
 
     /// A call starts.
@@ -115,7 +128,8 @@ impl Candidate {
 
     /// What p2c compares: expected latency × (calls in flight + 1) ÷ weight.
     pub fn load(&self) -> u64 {
-        let weight = u64::from(self.node.weight.max(1));
-        self.latency_ns().saturating_mul(u64::from(self.in_flight()) + 1).saturating_mul(100) / weight
+        let work = self.latency_ns().saturating_mul(u64::from(self.in_flight()) + 1);
+        // An equal share is the usual one and needs no division.
+        if self.weight == EQUAL { work } else { work.saturating_mul(EQUAL.into()) / u64::from(self.weight) }
     }
 }

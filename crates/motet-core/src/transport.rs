@@ -20,6 +20,16 @@ pub trait Transport: Send + Sync + 'static {
     /// # Errors
     /// Unavailable, executed: no, when nobody listens there.
     fn dial<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, Result<BoxIo>>;
+
+    /// As [`Transport::dial`], offering these names by ALPN where the endpoint speaks TLS, in place
+    /// of `motet/1`. Transports without TLS need not implement it.
+    ///
+    /// # Errors
+    /// As [`Transport::dial`].
+    fn dial_alpn<'a>(&'a self, endpoint: &'a Endpoint, alpn: &'a [&'a str]) -> BoxFuture<'a, Result<BoxIo>> {
+        let _ = alpn;
+        self.dial(endpoint)
+    }
 }
 
 /// Accepts connections. Dropping it stops listening.

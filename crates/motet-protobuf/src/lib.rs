@@ -59,11 +59,15 @@
 //! | `()` | a message without fields |
 //! | IP and socket addresses | `string` |
 //!
+//! The entries of a hash map come in its own order: equal maps may differ in bytes.
+//!
 //! A field that is absent reads as zero, empty or `None`. A single message is always written, so
 //! that a peer sees it; other single values are written unless they are zero.
 //!
 //! Start with [`encode`] and [`decode`], then [`Shape`] and [`Describe`], then [`MessageDesc`].
 
+#[doc(hidden)]
+pub mod byte_array;
 mod de;
 mod desc;
 mod error;
@@ -74,8 +78,7 @@ mod wire;
 
 pub use de::{Limits, decode, decode_with};
 pub use desc::{
-    Card, Encoding, EnumDesc, FieldDesc, FieldType, Leaf, MessageDesc, MessageKind, Scalar,
-    VariantDesc, order,
+    Card, Encoding, EnumDesc, FieldDesc, FieldType, Leaf, MessageDesc, MessageKind, Scalar, VariantDesc, order,
 };
 pub use error::{Error, ErrorKind};
 pub use ser::encode;

@@ -31,12 +31,7 @@ struct Record<'b> {
 }
 
 impl Normalizer {
-    fn message(
-        &mut self,
-        desc: &'static MessageDesc,
-        parts: &[&[u8]],
-        depth: u32,
-    ) -> Result<(), Error> {
+    fn message(&mut self, desc: &'static MessageDesc, parts: &[&[u8]], depth: u32) -> Result<(), Error> {
         let mut records = self.records(desc, parts, depth)?;
         if desc.kind() == MessageKind::Oneof {
             keep_last_variant(&mut records);
@@ -45,7 +40,7 @@ impl Normalizer {
         records.sort_by_key(|record| record.index);
         for records in records.chunk_by(|a, b| a.index == b.index) {
             let field = &desc.fields[records[0].index];
-            self.field(field, records, depth).map_err(|error| error.in_field(field.name))?;
+            self.field(field, records, depth).map_err(|error| error.in_field(field.json_name()))?;
         }
         Ok(())
     }
@@ -79,12 +74,7 @@ impl Normalizer {
     }
 
     /// All that was found of one field.
-    fn field(
-        &mut self,
-        field: &'static FieldDesc,
-        records: &[Record<'_>],
-        depth: u32,
-    ) -> Result<(), Error> {
+    fn field(&mut self, field: &'static FieldDesc, records: &[Record<'_>], depth: u32) -> Result<(), Error> {
         let wire_type = field.coding.wire_type();
         let packed = |record: &Record<'_>| field.is_packed() && record.wire_type == LENGTH;
         if records.iter().any(|record| record.wire_type != wire_type && !packed(record)) {
@@ -97,9 +87,9 @@ impl Normalizer {
                 let parts: Vec<_> = records.iter().map(|record| record.value).collect();
                 self.nested(field, desc(), &parts, depth)
             }
-            Leaf::Message(desc) => records
-                .iter()
-                .try_for_each(|record| self.nested(field, desc(), &[record.value], depth)),
+            Leaf::Message(desc) => {
+                records.iter().try_for_each(|record| self.nested(field, desc(), &[record.value], depth))
+            }
             _ if field.is_packed() => {
                 self.delimited(field, records.iter().map(|record| record.value));
                 Ok(())

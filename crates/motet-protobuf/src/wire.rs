@@ -68,17 +68,27 @@ fn take_long_varint(bytes: &mut &[u8]) -> Result<u64, Error> {
     }
 }
 
-/// Takes a tag; 0, which no field has, stands for the end.
+/// Takes a tag; 0, which no field has, stands for the end. Whether there is such a wire type is
+/// seen when the value is read or [skipped](skip).
 #[inline]
 pub(crate) fn take_tag(bytes: &mut &[u8]) -> Result<u32, Error> {
-    if bytes.is_empty() {
-        return Ok(0);
+    match **bytes {
+        [] => Ok(0),
+        [first, ..] if (8..0x80).contains(&first) => {
+            *bytes = &bytes[1..];
+            Ok(first.into())
+        }
+        _ => take_long_tag(bytes),
     }
+}
+
+#[inline]
+fn take_long_tag(bytes: &mut &[u8]) -> Result<u32, Error> {
     let tag = take_varint(bytes)?;
-    match u32::try_from(tag) {
-        Ok(tag) if tag >= 8 && matches!(tag & 7, 0..=5) => Ok(tag),
-        _ => Err(Error::malformed("a field number with a wire type")),
+    if tag < 8 || tag > u64::from(u32::MAX) {
+        return Err(Error::malformed("a field number with a wire type"));
     }
+    Ok(tag as u32)
 }
 
 #[inline]
@@ -115,7 +125,8 @@ pub(crate) fn skip<'b>(bytes: &mut &'b [u8], tag: u32, depth: u32) -> Result<&'b
         FIXED32 => drop(take(bytes, 4)?),
         LENGTH => drop(take_delimited(bytes)?),
         GROUP => skip_group(bytes, tag, depth)?,
-        _ => return Err(Error::malformed("a group that was begun")),
+        END_GROUP => return Err(Error::malformed("a group that was begun")),
+        _ => return Err(Error::malformed("a wire type of 0 to 5")),
     }
     Ok(&start[..start.len() - bytes.len()])
 }
@@ -171,9 +182,12 @@ mod tests {
     }
 
     #[test]
-    fn no_field_has_number_zero_or_wire_type_six_or_seven() {
-        for byte in [0_u8, 1, 2, 7, 0x0e, 0x0f] {
-            assert!(take_tag(&mut &[byte][..]).is_err(), "{byte}");
+    fn no_field_has_number_zero_and_no_value_wire_type_six_or_seven() {
+        for number_zero in [&[0_u8][..], &[2], &[0x80, 0], &[0x80, 0x80, 0x80, 0x80, 0x10]] {
+            assert!(take_tag(&mut &*number_zero).is_err(), "{number_zero:?}");
+        }
+        for tag in [0x0e, 0x0f] {
+            assert!(skip(&mut &[0; 8][..], tag, 100).is_err(), "{tag}");
         }
     }
 }

@@ -1,16 +1,17 @@
 //! A registry inside one process.
 
 use std::{
+    collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::sync::watch;
 
 use crate::{
-    Abilities, BoxFuture, Map, Node, Registration, Registry, RegistryEvent, Result, ServiceSummary, Status, Streaming,
-    Watch, WatchAbility, registry::check_node,
+    Abilities, BoxFuture, Node, Registration, Registry, Result, ServiceSummary, Status, Watch, WatchAbility,
+    registry::{check_node, follow_nodes},
 };
 
 /// A registry inside one process. Clones share their nodes; two Apps see each other through it only
@@ -20,8 +21,15 @@ pub struct MemoryRegistry(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    nodes: Mutex<Map<(String, String), (u64, Node)>>,
-    changes: watch::Sender<u64>,
+    records: Mutex<Records>,
+    changes: watch::Sender<()>,
+}
+
+/// By service and id. A record's number tells it from an earlier one of the same id.
+#[derive(Default)]
+struct Records {
+    services: BTreeMap<String, BTreeMap<String, (u64, Node)>>,
+    registered: u64,
 }
 
 impl MemoryRegistry {
@@ -32,22 +40,14 @@ impl MemoryRegistry {
 }
 
 impl Shared {
-    fn change<T>(&self, f: impl FnOnce(&mut Map<(String, String), (u64, Node)>, u64) -> T) -> T {
-        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut changed = None;
-        self.changes.send_modify(|version| {
-            *version += 1;
-            changed = Some(f(&mut nodes, *version));
-        });
-        changed.expect("send_modify runs its closure")
+    fn records(&self) -> MutexGuard<'_, Records> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn of(&self, service: &str) -> Vec<Node> {
-        let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut found: Vec<_> =
-            nodes.values().filter(|(_, node)| node.service == service).map(|(_, node)| node.clone()).collect();
-        found.sort_by(|a, b| a.id.cmp(&b.id));
-        found
+        let records = self.records();
+        let nodes = records.services.get(service).into_iter().flat_map(BTreeMap::values);
+        nodes.map(|(_, node)| node.clone()).collect()
     }
 }
 
@@ -63,12 +63,21 @@ impl Registry for MemoryRegistry {
     fn register(&self, node: Node, _: Duration) -> BoxFuture<'_, Result<Box<dyn Registration>>> {
         Box::pin(async move {
             check_node(&node)?;
-            let key = (node.service.clone(), node.id.clone());
-            let owner = self.0.change(|nodes, version| {
-                nodes.insert(key.clone(), (version, node));
-                version
-            });
-            Ok(Box::new(MemoryRegistration { shared: self.0.clone(), key, owner }) as Box<dyn Registration>)
+            let (service, id) = (node.service.clone(), node.id.clone());
+            let number = {
+                let mut records = self.0.records();
+                if records.services.get(&service).is_some_and(|nodes| nodes.contains_key(&id)) {
+                    return Err(Status::already_exists(format!("node {id} of {service} is registered already")));
+                }
+                records.registered += 1;
+                let number = records.registered;
+                records.services.entry(service.clone()).or_default().insert(id.clone(), (number, node.clone()));
+                number
+            };
+            self.0.changes.send_replace(());
+            let registration =
+                MemoryRegistration { shared: self.0.clone(), service, id, number, last: Mutex::new(node) };
+            Ok(Box::new(registration) as Box<dyn Registration>)
         })
     }
 
@@ -78,94 +87,73 @@ impl Registry for MemoryRegistry {
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<ServiceSummary>>> {
         Box::pin(async move {
-            let nodes = self.0.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-            let all: Vec<_> = nodes.values().map(|(_, node)| node.clone()).collect();
-            Ok(ServiceSummary::of(&all))
+            let records = self.0.records();
+            let nodes = records.services.values().flat_map(BTreeMap::values);
+            Ok(ServiceSummary::of(&nodes.map(|(_, node)| node.clone()).collect::<Vec<_>>()))
         })
     }
 
     fn watch<'a>(&'a self, service: &'a str) -> BoxFuture<'a, Result<Watch>> {
         Box::pin(async move {
-            let (sender, stream) = Streaming::channel(64);
-            let (shared, service) = (Arc::downgrade(&self.0), service.to_owned());
-            let mut changes = self.0.changes.subscribe();
-            let mut known = self.0.of(&service);
-            // The task ends with the stream's receiver or with the registry.
-            tokio::spawn(async move {
-                if sender.send(Ok(RegistryEvent::Reset(known.clone()))).await.is_err() {
-                    return;
-                }
-                loop {
-                    let open = tokio::select! {
-                        biased;
-                        () = sender.closed() => false,
-                        changed = changes.changed() => changed.is_ok(),
-                    };
-                    let Some(shared) = shared.upgrade().filter(|_| open) else { return };
-                    let now = shared.of(&service);
-                    drop(shared);
-                    for event in difference(&known, &now) {
-                        if sender.send(Ok(event)).await.is_err() {
-                            return;
-                        }
-                    }
-                    known = now;
-                }
-            });
-            Ok(stream)
+            let (shared, service) = (self.0.clone(), service.to_owned());
+            Ok(follow_nodes(self.0.changes.subscribe(), move |()| Ok(shared.of(&service).into())))
         })
     }
 }
 
-/// The events that lead from one list of nodes to another.
-pub(crate) fn difference(before: &[Node], after: &[Node]) -> Vec<RegistryEvent> {
-    let put = after.iter().filter(|node| !before.contains(node)).cloned().map(RegistryEvent::Put);
-    let gone = before.iter().filter(|node| !after.iter().any(|other| other.id == node.id));
-    let remove = gone.map(|node| RegistryEvent::Remove(node.id.clone()));
-    put.chain(remove).collect()
-}
-
 struct MemoryRegistration {
     shared: Arc<Shared>,
-    key: (String, String),
-    owner: u64,
+    service: String,
+    id: String,
+    number: u64,
+    last: Mutex<Node>,
 }
 
 impl MemoryRegistration {
+    fn last(&self) -> MutexGuard<'_, Node> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn remove(&self) {
-        self.shared.change(|nodes, _| {
-            if nodes.get(&self.key).is_some_and(|(owner, _)| *owner == self.owner) {
-                nodes.remove(&self.key);
-            }
-        });
+        let mut records = self.shared.records();
+        let Some(nodes) = records.services.get_mut(&self.service) else { return };
+        if nodes.get(&self.id).is_none_or(|(number, _)| *number != self.number) {
+            return;
+        }
+        nodes.remove(&self.id);
+        if nodes.is_empty() {
+            records.services.remove(&self.service);
+        }
+        drop(records);
+        self.shared.changes.send_replace(());
     }
 }
 
 impl Registration for MemoryRegistration {
     fn node(&self) -> Node {
-        let nodes = self.shared.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        match nodes.get(&self.key) {
-            Some((_, node)) => node.clone(),
-            None => Node::new(&self.key.0, &self.key.1),
-        }
+        self.last().clone()
     }
 
     fn update(&self, node: Node) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             check_node(&node)?;
-            if (&node.service, &node.id) != (&self.key.0, &self.key.1) {
+            if (&node.service, &node.id) != (&self.service, &self.id) {
                 return Err(Status::invalid_argument(format!(
                     "a registration keeps its service and id: {}/{}",
-                    self.key.0, self.key.1
+                    self.service, self.id
                 )));
             }
-            self.shared.change(|nodes, _| match nodes.get_mut(&self.key) {
-                Some((owner, current)) if *owner == self.owner => {
-                    *current = node;
-                    Ok(())
-                }
-                _ => Err(Status::failed_precondition(format!("node {} is no longer registered", self.key.1))),
-            })
+            {
+                let mut records = self.shared.records();
+                let record = records.services.get_mut(&self.service).and_then(|nodes| nodes.get_mut(&self.id));
+                let Some((_, current)) = record.filter(|(number, _)| *number == self.number) else {
+                    return Err(Status::failed_precondition(format!("the registration of node {} is closed", self.id)));
+                };
+                current.clone_from(&node);
+                *self.last() = node;
+            }
+            self.shared.changes.send_replace(());
+            Ok(())
         })
     }
 
@@ -185,7 +173,7 @@ impl Drop for MemoryRegistration {
 
 impl fmt::Debug for MemoryRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nodes = self.0.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        f.debug_set().entries(nodes.keys()).finish()
+        let records = self.0.records();
+        f.debug_map().entries(records.services.iter().map(|(service, nodes)| (service, nodes.keys()))).finish()
     }
 }

@@ -2,8 +2,7 @@
 
 use serde::de::value::U32Deserializer;
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
-    VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
 use super::reader::Reader;
@@ -36,10 +35,7 @@ impl<'de> SeqAccess<'de> for Packed<'_, '_> {
     type Error = Error;
 
     #[inline]
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Error> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
         if self.reader.bytes.is_empty() {
             return Ok(None);
         }
@@ -83,10 +79,7 @@ impl<'de> SeqAccess<'de> for Records<'_, '_> {
     type Error = Error;
 
     #[inline]
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Error> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
         if self.ended || (self.index > 0 && !self.reader.continues_with(self.field.tag)?) {
             self.ended = true;
             return Ok(None);
@@ -113,10 +106,7 @@ impl<'de> SeqAccess<'de> for Zeros<'_, '_> {
     type Error = Error;
 
     #[inline]
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Error> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
         let Some(len) = self.len.checked_sub(1) else { return Ok(None) };
         self.len = len;
         seed.deserialize(Value::<ABSENT> { reader: self.reader, field: self.field }).map(Some)
@@ -135,10 +125,7 @@ impl<'b> Bytes<'b> {
         Self { bytes: bytes.iter(), zeros }
     }
 
-    pub(super) fn finish_after<R>(
-        &mut self,
-        read: impl FnOnce(&mut Self) -> Result<R, Error>,
-    ) -> Result<R, Error> {
+    pub(super) fn finish_after<R>(&mut self, read: impl FnOnce(&mut Self) -> Result<R, Error>) -> Result<R, Error> {
         let value = read(self)?;
         if self.bytes.len() > 0 {
             return Err(Error::mismatch("fewer bytes"));
@@ -150,10 +137,7 @@ impl<'b> Bytes<'b> {
 impl<'de> SeqAccess<'de> for Bytes<'_> {
     type Error = Error;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Error> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
         let byte = match (self.bytes.next(), self.zeros.checked_sub(1)) {
             (Some(&byte), _) => byte,
             (None, Some(zeros)) => {
@@ -195,11 +179,7 @@ impl<'r, 'b> Entries<'r, 'b> {
 
     /// Reads the part at `index`; parts come in order, like the fields of any message.
     #[inline]
-    fn part<'de, T: DeserializeSeed<'de>>(
-        &mut self,
-        index: usize,
-        seed: T,
-    ) -> Result<T::Value, Error> {
+    fn part<'de, T: DeserializeSeed<'de>>(&mut self, index: usize, seed: T) -> Result<T::Value, Error> {
         let field = &self.entry.fields[index];
         while self.tag != field.tag && self.tag != 0 {
             match self.entry.index_of(self.tag >> 3) {
@@ -224,10 +204,7 @@ impl<'r, 'b> Entries<'r, 'b> {
 impl<'de> MapAccess<'de> for Entries<'_, '_> {
     type Error = Error;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Error> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
         if !self.more {
             return Ok(None);
         }
@@ -282,11 +259,7 @@ impl<'de> VariantAccess<'de> for Variant {
         Err(no_data())
     }
 
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        _: V,
-    ) -> Result<V::Value, Error> {
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, Error> {
         Err(no_data())
     }
 }
@@ -310,10 +283,7 @@ pub(super) struct Oneof<'r, 'b> {
 }
 
 impl<'r, 'b> Oneof<'r, 'b> {
-    pub(super) fn new(
-        reader: &'r mut Reader<'b>,
-        desc: &'static MessageDesc,
-    ) -> Result<Self, Error> {
+    pub(super) fn new(reader: &'r mut Reader<'b>, desc: &'static MessageDesc) -> Result<Self, Error> {
         loop {
             let tag = reader.tag()?;
             let index = if tag == 0 { None } else { desc.index_of(tag >> 3) };
@@ -336,20 +306,14 @@ impl<'r, 'b> Oneof<'r, 'b> {
         }
     }
 
-    fn payload<R>(
-        self,
-        read: impl FnOnce(Value<'r, 'b, PRESENT>) -> Result<R, Error>,
-    ) -> Result<R, Error> {
+    fn payload<R>(self, read: impl FnOnce(Value<'r, 'b, PRESENT>) -> Result<R, Error>) -> Result<R, Error> {
         let Self { reader, field, .. } = self;
-        read(Value { reader, field }).map_err(|error| error.in_field(field.name))
+        read(Value { reader, field }).map_err(|error| error.in_field(field.json_name()))
     }
 }
 
 /// Reads what follows the variant: another one, the last of which would count, is a disorder.
-pub(super) fn finish_oneof(
-    reader: &mut Reader<'_>,
-    desc: &'static MessageDesc,
-) -> Result<(), Error> {
+pub(super) fn finish_oneof(reader: &mut Reader<'_>, desc: &'static MessageDesc) -> Result<(), Error> {
     loop {
         match reader.tag()? {
             0 => return Ok(()),
@@ -373,7 +337,7 @@ impl<'de> VariantAccess<'de> for Oneof<'_, '_> {
 
     fn unit_variant(self) -> Result<(), Error> {
         match self.present {
-            true => self.payload(|value| serde::Deserialize::deserialize(value)),
+            true => self.payload(serde::Deserialize::deserialize),
             false => Ok(()),
         }
     }
@@ -386,12 +350,7 @@ impl<'de> VariantAccess<'de> for Oneof<'_, '_> {
         self.payload(|value| value.deserialize_tuple_struct("", len, visitor))
     }
 
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
         self.payload(|value| value.deserialize_struct("", fields, visitor))
     }
 }
-

@@ -21,23 +21,21 @@ pub(super) struct Message<'r, 'b> {
 }
 
 impl<'r, 'b> Message<'r, 'b> {
+    /// The message whose first tag has been read. It is made where it stays: moving it costs as
+    /// much as reading a small message.
     #[inline]
-    pub(super) fn new(
-        reader: &'r mut Reader<'b>,
-        desc: &'static MessageDesc,
-    ) -> Result<Self, Error> {
-        let tag = reader.tag()?;
-        Ok(Self { reader, desc, at: 0, tag, ahead: 0 })
+    pub(super) fn new(reader: &'r mut Reader<'b>, desc: &'static MessageDesc, tag: u32) -> Self {
+        Self { reader, desc, at: 0, tag, ahead: 0 }
     }
 
     /// Reads what is left: only unknown fields may be.
     #[inline]
-    pub(super) fn finish(self) -> Result<(), Error> {
+    pub(super) fn finish(&mut self) -> Result<(), Error> {
         if self.tag == 0 { Ok(()) } else { self.skip_rest() }
     }
 
     #[cold]
-    fn skip_rest(self) -> Result<(), Error> {
+    fn skip_rest(&mut self) -> Result<(), Error> {
         let mut tag = self.tag;
         while tag != 0 {
             if self.desc.index_of(tag >> 3).is_some() {
@@ -50,6 +48,7 @@ impl<'r, 'b> Message<'r, 'b> {
     }
 
     /// Whether the field at `at`, whose tag is not the one that was read, comes after unknown ones.
+    #[inline(never)]
     fn seek(&mut self, at: usize) -> Result<bool, Error> {
         while self.tag != 0 {
             match self.desc.index_of(self.tag >> 3) {
@@ -76,18 +75,15 @@ impl<'r, 'b> Message<'r, 'b> {
 impl<'de> SeqAccess<'de> for Message<'_, '_> {
     type Error = Error;
 
-    #[inline]
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Error> {
+    #[inline(always)]
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
         let at = self.at;
         let Some(field) = self.desc.fields.get(at) else { return Ok(None) };
         self.at += 1;
         if self.tag != field.tag && (self.ahead > at || !self.seek(at)?) {
             return match seed.deserialize(Value::<ABSENT> { reader: &mut *self.reader, field }) {
                 Ok(value) => Ok(Some(value)),
-                Err(error) => Err(error.in_field(field.name)),
+                Err(error) => Err(error.in_field(field.json_name())),
             };
         }
         match seed.deserialize(Value::<PRESENT> { reader: &mut *self.reader, field }) {
@@ -95,7 +91,7 @@ impl<'de> SeqAccess<'de> for Message<'_, '_> {
                 self.tag = self.reader.tag()?;
                 Ok(Some(value))
             }
-            Err(error) => Err(error.in_field(field.name)),
+            Err(error) => Err(error.in_field(field.json_name())),
         }
     }
 

@@ -37,10 +37,7 @@ pub fn decode<T: DeserializeOwned + Shape>(bytes: &[u8]) -> Result<T, Error> {
 }
 
 /// Reads a `T` from all of `bytes`, within `limits`.
-pub fn decode_with<T: DeserializeOwned + Shape>(
-    bytes: &[u8],
-    limits: Limits,
-) -> Result<T, Error> {
+pub fn decode_with<T: DeserializeOwned + Shape>(bytes: &[u8], limits: Limits) -> Result<T, Error> {
     if const { !T::TYPE.is_message() } {
         return Err(Error::unsupported("the root must be a message"));
     }

@@ -91,11 +91,7 @@ impl<'r, 'b, const MODE: u8> Value<'r, 'b, MODE> {
     /// Runs `read` on the message that stands here, takes `size` bytes in memory and must be read
     /// to its end.
     #[inline]
-    fn message<R>(
-        mut self,
-        size: usize,
-        read: impl FnOnce(&mut Reader<'b>) -> Result<R, Error>,
-    ) -> Result<R, Error> {
+    fn message<R>(mut self, size: usize, read: impl FnOnce(&mut Reader<'b>) -> Result<R, Error>) -> Result<R, Error> {
         if MODE == ROOT {
             return read(self.reader);
         }
@@ -114,7 +110,8 @@ impl<'r, 'b, const MODE: u8> Value<'r, 'b, MODE> {
         let Leaf::Message(desc) = self.field.ty.leaf() else { return Err(self.mismatch()) };
         let desc = desc();
         self.message(size_of::<V::Value>(), |reader| {
-            let mut message = Message::new(reader, desc)?;
+            let tag = reader.tag()?;
+            let mut message = Message::new(reader, desc, tag);
             let value = visitor.visit_seq(&mut message)?;
             message.finish()?;
             Ok(value)
@@ -235,24 +232,19 @@ impl<'de, const MODE: u8> Deserializer<'de> for Value<'_, '_, MODE> {
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let Leaf::Message(desc) = self.field.ty.leaf() else { return Err(self.mismatch()) };
         let desc = desc();
-        self.message(0, |reader| Message::new(reader, desc)?.finish())?;
+        self.message(0, |reader| {
+            let tag = reader.tag()?;
+            Message::new(reader, desc, tag).finish()
+        })?;
         visitor.visit_unit()
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
         self.deserialize_unit(visitor)
     }
 
     #[inline]
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_newtype_struct(self)
     }
 

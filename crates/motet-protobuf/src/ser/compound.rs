@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 use serde::ser::{
-    SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
-    SerializeTupleStruct, SerializeTupleVariant,
+    SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple, SerializeTupleStruct,
+    SerializeTupleVariant,
 };
 
 use super::value::{FIELD, PACKED, PRESENT, Value};
@@ -25,10 +25,7 @@ impl<'v, 'a> Message<'v, 'a> {
     }
 
     #[inline]
-    pub(super) fn nested(
-        writer: &'v mut Writer<'a>,
-        desc: &'static MessageDesc,
-    ) -> Result<Self, Error> {
+    pub(super) fn nested(writer: &'v mut Writer<'a>, desc: &'static MessageDesc) -> Result<Self, Error> {
         let prefix = Some(writer.open_message()?);
         Ok(Self { writer, fields: desc.fields.iter(), prefix })
     }
@@ -50,7 +47,7 @@ impl<'v, 'a> Message<'v, 'a> {
         let field = self.next_field()?;
         value
             .serialize(Value::<FIELD> { writer: &mut *self.writer, field })
-            .map_err(|error| error.in_field(field.name))
+            .map_err(|error| error.in_field(field.json_name()))
     }
 
     /// Fields that serde leaves out altogether are in the descriptor for reading only.
@@ -71,11 +68,7 @@ impl SerializeStruct for Message<'_, '_> {
     type Error = Error;
 
     #[inline]
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<(), Error> {
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, _: &'static str, value: &T) -> Result<(), Error> {
         self.field(value)
     }
 
@@ -125,11 +118,7 @@ impl SerializeStructVariant for VariantMessage<'_, '_> {
     type Ok = ();
     type Error = Error;
 
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<(), Error> {
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, _: &'static str, value: &T) -> Result<(), Error> {
         self.inner.field(value)
     }
 
@@ -168,15 +157,10 @@ pub(super) struct List<'v, 'a> {
 
 impl<'v, 'a> List<'v, 'a> {
     #[inline]
-    pub(super) fn new(
-        writer: &'v mut Writer<'a>,
-        field: &'static FieldDesc,
-        _: Option<usize>,
-    ) -> Self {
+    pub(super) fn new(writer: &'v mut Writer<'a>, field: &'static FieldDesc, _: Option<usize>) -> Self {
         let before = writer.len();
         writer.forget_siblings();
-        let is_bytes = matches!(field.ty.leaf(), crate::Leaf::Bytes)
-            && field.ty.card() != crate::Card::List;
+        let is_bytes = matches!(field.ty.leaf(), crate::Leaf::Bytes) && field.ty.card() != crate::Card::List;
         let prefix = (field.coding != Coding::Length || is_bytes).then(|| {
             writer.tag(field);
             (writer.open(), before)
@@ -259,11 +243,7 @@ pub(super) struct Map<'v, 'a> {
 
 impl<'v, 'a> Map<'v, 'a> {
     #[inline]
-    pub(super) fn new(
-        writer: &'v mut Writer<'a>,
-        field: &'static FieldDesc,
-        entry: &'static [FieldDesc],
-    ) -> Self {
+    pub(super) fn new(writer: &'v mut Writer<'a>, field: &'static FieldDesc, entry: &'static [FieldDesc]) -> Self {
         writer.forget_siblings();
         Self { writer, field, entry, prefix: None }
     }
@@ -271,9 +251,7 @@ impl<'v, 'a> Map<'v, 'a> {
     #[inline]
     fn part<T: Serialize + ?Sized>(&mut self, index: usize, value: &T) -> Result<(), Error> {
         let field = &self.entry[index];
-        value
-            .serialize(Value::<FIELD> { writer: &mut *self.writer, field })
-            .map_err(Error::in_entry)
+        value.serialize(Value::<FIELD> { writer: &mut *self.writer, field }).map_err(Error::in_entry)
     }
 }
 

@@ -24,6 +24,7 @@ pub fn encode<T: Serialize + Shape + ?Sized>(value: &T, out: &mut BytesMut) -> R
     let mut writer = Writer::new(out);
     let field = const { &FieldDesc::root(T::TYPE) };
     let written = value.serialize(Value::<ROOT> { writer: &mut writer, field });
+    drop(writer);
     if written.is_err() {
         out.truncate(start);
     }

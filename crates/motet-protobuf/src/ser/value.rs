@@ -57,10 +57,10 @@ impl<'v, 'a, const MODE: u8> Value<'v, 'a, MODE> {
         if self.field.coding != Coding::Fixed32 {
             return Err(self.mismatch());
         }
-        if MODE != PACKED {
-            self.writer.tag(self.field);
+        match MODE {
+            PACKED => self.writer.fixed32(value),
+            _ => self.writer.tagged_fixed32(self.field, value),
         }
-        self.writer.fixed32(value);
         Ok(())
     }
 
@@ -69,10 +69,10 @@ impl<'v, 'a, const MODE: u8> Value<'v, 'a, MODE> {
         if self.field.coding != Coding::Fixed64 {
             return Err(self.mismatch());
         }
-        if MODE != PACKED {
-            self.writer.tag(self.field);
+        match MODE {
+            PACKED => self.writer.fixed64(value),
+            _ => self.writer.tagged_fixed64(self.field, value),
         }
-        self.writer.fixed64(value);
         Ok(())
     }
 
@@ -239,12 +239,7 @@ impl<'v, 'a, const MODE: u8> Serializer for Value<'v, 'a, MODE> {
         self.serialize_unit()
     }
 
-    fn serialize_unit_variant(
-        self,
-        _: &'static str,
-        index: u32,
-        _: &'static str,
-    ) -> Result<(), Error> {
+    fn serialize_unit_variant(self, _: &'static str, index: u32, _: &'static str) -> Result<(), Error> {
         if let Leaf::Enum(desc) = self.field.ty.leaf() {
             let Some(variant) = desc().variants().get(index as usize) else {
                 return Err(self.mismatch());
@@ -256,11 +251,7 @@ impl<'v, 'a, const MODE: u8> Serializer for Value<'v, 'a, MODE> {
     }
 
     #[inline]
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<(), Error> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Error> {
         value.serialize(self)
     }
 
@@ -276,7 +267,7 @@ impl<'v, 'a, const MODE: u8> Serializer for Value<'v, 'a, MODE> {
         let Message { writer, prefix, .. } = message;
         value
             .serialize(Value::<PRESENT> { writer: &mut *writer, field })
-            .map_err(|error| error.in_field(field.name))?;
+            .map_err(|error| error.in_field(field.json_name()))?;
         Message::end(writer, prefix);
         Ok(())
     }
@@ -301,11 +292,7 @@ impl<'v, 'a, const MODE: u8> Serializer for Value<'v, 'a, MODE> {
     }
 
     #[inline]
-    fn serialize_tuple_struct(
-        self,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Message<'v, 'a>, Error> {
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Message<'v, 'a>, Error> {
         self.message()
     }
 
@@ -322,9 +309,7 @@ impl<'v, 'a, const MODE: u8> Serializer for Value<'v, 'a, MODE> {
     #[inline]
     fn serialize_map(self, _: Option<usize>) -> Result<Map<'v, 'a>, Error> {
         match (self.field.ty.card(), self.field.ty.leaf()) {
-            (Card::Map, Leaf::Message(entry)) if MODE == FIELD => {
-                Ok(Map::new(self.writer, self.field, entry().fields))
-            }
+            (Card::Map, Leaf::Message(entry)) if MODE == FIELD => Ok(Map::new(self.writer, self.field, entry().fields)),
             _ => Err(self.mismatch()),
         }
     }
@@ -349,5 +334,3 @@ impl<'v, 'a, const MODE: u8> Serializer for Value<'v, 'a, MODE> {
         true
     }
 }
-
-

@@ -1,6 +1,9 @@
 //! The output buffer: tags, numbers and length prefixes.
+//!
+//! The buffer is kept filled with zeros some way ahead of what is written. So every write is one
+//! store of constant size behind one check, and a tag and its number are mostly a single store.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 use crate::Error;
 use crate::desc::FieldDesc;
@@ -9,8 +12,13 @@ use crate::wire::{self, MAX_VARINT};
 /// Deeper values than decoding accepts are not written.
 const MAX_DEPTH: u32 = 100;
 
+/// How far ahead the buffer is filled at first: enough for many a message.
+const AHEAD: usize = 64;
+
 pub(super) struct Writer<'a> {
     out: &'a mut BytesMut,
+    /// Where the next byte goes; what is behind it is filling.
+    at: usize,
     /// How many bytes the next length prefix will probably take: as many as its sibling's.
     guess: usize,
     depth: u32,
@@ -24,32 +32,41 @@ pub(super) struct Prefix {
 }
 
 impl<'a> Writer<'a> {
+    #[inline]
     pub(super) fn new(out: &'a mut BytesMut) -> Self {
-        Self { out, guess: 1, depth: MAX_DEPTH }
+        let at = out.len();
+        out.extend_from_slice(&[0; AHEAD]);
+        Self { out, at, guess: 1, depth: MAX_DEPTH }
+    }
+
+    /// How much has been written.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.at
     }
 
     #[inline]
     pub(super) fn tag(&mut self, field: &FieldDesc) {
-        self.put(field.tag_bytes, usize::from(field.tag_len));
+        self.put(&field.tag_bytes.to_le_bytes(), field.tag_len.into());
     }
 
     #[inline]
     pub(super) fn varint(&mut self, value: u64) {
         if value < 0x80 {
-            self.out.put_u8(value as u8);
+            self.put(&[value as u8], 1);
         } else {
             self.long_varint(value);
         }
     }
 
-    /// A tag and a varint; together they mostly fit one store.
+    /// A tag and a varint, of which two or three bytes are the most frequent.
     #[inline]
     pub(super) fn tagged_varint(&mut self, field: &FieldDesc, value: u64) {
-        let tag_len = usize::from(field.tag_len);
         if value < 1 << 21 {
-            // At most five bytes of tag and three of value.
+            let tag_len = usize::from(field.tag_len);
             let (spread, len) = spread(value);
-            self.put(field.tag_bytes | spread << (8 * tag_len), tag_len + len);
+            // At most five bytes of tag and three of value.
+            self.put(&(field.tag_bytes | spread << (8 * tag_len)).to_le_bytes(), tag_len + len);
         } else {
             self.tag(field);
             self.long_varint(value);
@@ -57,31 +74,45 @@ impl<'a> Writer<'a> {
     }
 
     #[inline]
+    pub(super) fn tagged_fixed32(&mut self, field: &FieldDesc, value: u32) {
+        let tag_len = usize::from(field.tag_len);
+        let both = u128::from(field.tag_bytes) | u128::from(value) << (8 * tag_len);
+        self.put(&both.to_le_bytes(), tag_len + 4);
+    }
+
+    #[inline]
+    pub(super) fn tagged_fixed64(&mut self, field: &FieldDesc, value: u64) {
+        let tag_len = usize::from(field.tag_len);
+        let both = u128::from(field.tag_bytes) | u128::from(value) << (8 * tag_len);
+        self.put(&both.to_le_bytes(), tag_len + 8);
+    }
+
+    #[inline]
     pub(super) fn fixed32(&mut self, value: u32) {
-        self.out.extend_from_slice(&value.to_le_bytes());
+        self.put(&value.to_le_bytes(), 4);
     }
 
     #[inline]
     pub(super) fn fixed64(&mut self, value: u64) {
-        self.out.extend_from_slice(&value.to_le_bytes());
+        self.put(&value.to_le_bytes(), 8);
     }
 
     #[inline]
     pub(super) fn byte(&mut self, value: u8) {
-        self.out.put_u8(value);
+        self.put(&[value], 1);
     }
 
     #[inline]
     pub(super) fn delimited(&mut self, field: &FieldDesc, value: &[u8]) {
         self.tagged_varint(field, value.len() as u64);
-        self.out.extend_from_slice(value);
+        self.slice(value);
     }
 
     /// Begins a value whose length is not known yet.
     #[inline]
     pub(super) fn open(&mut self) -> Prefix {
-        let prefix = Prefix { start: self.out.len(), width: self.guess };
-        self.put(0, prefix.width);
+        let prefix = Prefix { start: self.at, width: self.guess };
+        self.put(&[0; MAX_VARINT], prefix.width);
         prefix
     }
 
@@ -89,7 +120,7 @@ impl<'a> Writer<'a> {
     #[inline]
     pub(super) fn close(&mut self, prefix: Prefix) {
         let Prefix { start, width } = prefix;
-        let len = (self.out.len() - start - width) as u64;
+        let len = self.at - start - width;
         if width == 1 && len < 0x80 {
             self.out[start] = len as u8;
         } else {
@@ -97,19 +128,14 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Ends it, or takes its prefix and what was written before it back if it is empty.
+    /// Ends it, or goes back to what was written before it if it is empty.
     #[inline]
     pub(super) fn close_unless_empty(&mut self, prefix: Prefix, before: usize) {
-        if self.out.len() == prefix.start + prefix.width {
-            self.out.truncate(before);
+        if self.at == prefix.start + prefix.width {
+            self.at = before;
         } else {
             self.close(prefix);
         }
-    }
-
-    #[inline]
-    pub(super) fn len(&self) -> usize {
-        self.out.len()
     }
 
     /// Begins a nested message.
@@ -135,35 +161,58 @@ impl<'a> Writer<'a> {
         self.guess = 1;
     }
 
+    /// Writes all of `bytes`, of which only the first `len` count.
     #[inline]
-    fn put(&mut self, bytes: u64, len: usize) {
-        let end = self.out.len() + len;
-        // One store of constant size is cheaper than a copy of computed size.
-        self.out.extend_from_slice(&bytes.to_le_bytes());
-        self.out.truncate(end);
+    fn put<const N: usize>(&mut self, bytes: &[u8; N], len: usize) {
+        if self.out.len() - self.at < N {
+            self.fill(N);
+        }
+        self.out[self.at..][..N].copy_from_slice(bytes);
+        self.at += len;
+    }
+
+    #[inline]
+    fn slice(&mut self, bytes: &[u8]) {
+        if self.out.len() - self.at < bytes.len() {
+            self.fill(bytes.len());
+        }
+        self.out[self.at..][..bytes.len()].copy_from_slice(bytes);
+        self.at += bytes.len();
+    }
+
+    /// Twice what there is, so that long messages are not filled step by step.
+    #[cold]
+    #[inline(never)]
+    fn fill(&mut self, needed: usize) {
+        let len = self.at + needed.max(self.at).max(AHEAD);
+        self.out.resize(len, 0);
     }
 
     fn long_varint(&mut self, value: u64) {
         let mut bytes = [0; MAX_VARINT];
         let len = wire::put_varint(&mut bytes, value);
-        self.out.extend_from_slice(&bytes[..len]);
+        self.put(&bytes, len);
     }
 
-    #[cold]
-    fn close_long(&mut self, prefix: Prefix, len: u64) {
+    #[inline(never)]
+    fn close_long(&mut self, prefix: Prefix, len: usize) {
         let Prefix { start, width } = prefix;
         let mut bytes = [0; MAX_VARINT];
-        let needed = wire::put_varint(&mut bytes, len);
+        let needed = wire::put_varint(&mut bytes, len as u64);
         self.guess = needed;
-        let end = self.out.len();
-        if needed > width {
-            self.out.put_bytes(0, needed - width);
-        }
         if needed != width {
+            let end = self.at;
+            self.put(&[0; MAX_VARINT], 0);
             self.out.copy_within(start + width..end, start + needed);
-            self.out.truncate(end + needed - width);
+            self.at = end + needed - width;
         }
-        self.out[start..start + needed].copy_from_slice(&bytes[..needed]);
+        self.out[start..][..needed].copy_from_slice(&bytes[..needed]);
+    }
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        self.out.truncate(self.at);
     }
 }
 

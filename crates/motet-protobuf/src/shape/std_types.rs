@@ -1,4 +1,5 @@
 //! Shapes of the standard library's types and of byte buffers.
+#![expect(clippy::disallowed_types, reason = "users' own maps and sets have a shape whatever their hasher")]
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, LinkedList, VecDeque};
@@ -89,8 +90,7 @@ struct Entry<K, V>(PhantomData<(K, V)>);
 
 impl<K: Shape, V: Shape> Describe for Entry<K, V> {
     const NAME: &'static str = "";
-    const FIELDS: &'static [FieldDesc] =
-        &[FieldDesc::of::<K>("key", 1), FieldDesc::of::<V>("value", 2)];
+    const FIELDS: &'static [FieldDesc] = &[FieldDesc::of::<K>("key", 1), FieldDesc::of::<V>("value", 2)];
     const ORDER: &'static [u16] = &[0, 1];
     const KIND: MessageKind = MessageKind::Entry;
 }
@@ -98,10 +98,9 @@ impl<K: Shape, V: Shape> Describe for Entry<K, V> {
 const fn map_of<K: Shape, V: Shape>() -> FieldType {
     match K::TYPE.leaf() {
         Leaf::String => {}
-        Leaf::Scalar(Scalar::Float | Scalar::Double)
-        | Leaf::Bytes
-        | Leaf::Message(_)
-        | Leaf::Enum(_) => panic!("a map's key is an integer, a bool or a string"),
+        Leaf::Scalar(Scalar::Float | Scalar::Double) | Leaf::Bytes | Leaf::Message(_) | Leaf::Enum(_) => {
+            panic!("a map's key is an integer, a bool or a string")
+        }
         Leaf::Scalar(_) => {}
     }
     FieldType::message::<Entry<K, V>>().times(Card::Map)

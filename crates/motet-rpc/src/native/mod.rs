@@ -1,13 +1,22 @@
-//! The native protocol, motet/1.
+//! The native protocol, motet/1: many calls and streams at once on one byte stream.
+//!
+//! `docs/protocol.md` of the repository specifies it byte for byte. Here it is built in three
+//! layers: [`wire`] turns bytes into frames and back, [`machine`] is the state of one connection
+//! (bytes and time in, events and bytes out; no socket, no task), and [`driver`] moves bytes between
+//! the machine and a stream. [`NativeServer`] and [`NativeClient`] put calls on top.
 
-/// Settings of the native protocol.
-#[derive(Clone, Debug, Default)]
-pub struct NativeConfig {}
+mod budget;
+mod client;
+mod compress;
+mod config;
+mod driver;
+mod inbox;
+pub mod machine;
+mod server;
+mod task;
+pub mod wire;
 
-/// The server side of motet/1.
-#[derive(Clone, Debug, Default)]
-pub struct NativeServer {}
-
-/// The client side of motet/1.
-#[derive(Clone, Debug, Default)]
-pub struct NativeClient {}
+pub use budget::MemoryBudget;
+pub use client::NativeClient;
+pub use config::NativeConfig;
+pub use server::NativeServer;

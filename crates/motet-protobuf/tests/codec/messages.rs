@@ -266,7 +266,7 @@ pub(crate) fn items() -> Items {
         price: 9.99 + id as f64,
         stock: (id as i32 % 7) - 1,
         tags: vec!["new".into(), "sale".into()],
-        active: id % 2 == 0,
+        active: id.is_multiple_of(2),
     };
     Items { items: (0..100).map(item).collect() }
 }

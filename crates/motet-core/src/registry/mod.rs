@@ -6,6 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{BoxFuture, Node, Result, Status, Streaming};
 
+mod changes;
+mod fixed;
+
+pub use changes::follow_nodes;
+pub use fixed::StaticRegistry;
+
 /// Who runs where: the nodes of every service, kept up to date.
 ///
 /// # Obligations of an implementation
@@ -28,12 +34,18 @@ pub trait Registry: Send + Sync + 'static {
     /// What it can do.
     fn abilities(&self) -> Abilities;
 
-    /// Records a node and keeps the record alive. An earlier record of the same service and id is
-    /// replaced if it is this process's own or has expired.
+    /// Records a node and keeps the record alive. The id belongs to the registration: until that is
+    /// closed, dropped or expired nobody else gets it, through this registry or through another; its
+    /// holder changes the record with [`Registration::update`]. A record whose owner died is taken
+    /// over once it has expired.
+    ///
+    /// `ttl` is how long the record may outlive its owner. A backend that learns of an owner's end
+    /// by itself ignores it; [`Abilities::lease`] says what holds.
     ///
     /// # Errors
-    /// InvalidArgument for a node without service, id or endpoint; AlreadyExists when another
-    /// process holds the id; Unavailable when the backend does not answer.
+    /// InvalidArgument for a node without service, id or endpoint; AlreadyExists when a living
+    /// registration holds the id; Unimplemented when the registry takes no registrations;
+    /// Unavailable when the backend does not answer.
     fn register(&self, node: Node, ttl: Duration) -> BoxFuture<'_, Result<Box<dyn Registration>>>;
 
     /// The nodes of a service at this moment; empty when there is none.
@@ -79,7 +91,8 @@ pub trait Registration: Send + Sync + 'static {
     /// Changes the record: state, weight, metadata, endpoints. Service and id stay.
     ///
     /// # Errors
-    /// InvalidArgument for another service or id; Unavailable when the backend does not answer.
+    /// InvalidArgument for another service or id; FailedPrecondition after [`Registration::close`];
+    /// Unavailable when the backend does not answer.
     fn update(&self, node: Node) -> BoxFuture<'_, Result<()>>;
 
     /// Marks the node as one that takes calls.
@@ -94,7 +107,7 @@ pub trait Registration: Send + Sync + 'static {
         })
     }
 
-    /// Deletes the record; later calls change nothing.
+    /// Deletes the record. Closing again changes nothing.
     ///
     /// # Errors
     /// Unavailable when the backend does not answer; the record then expires by its ttl.
@@ -184,72 +197,6 @@ pub fn check_node(node: &Node) -> Result<()> {
         return Err(Status::invalid_argument(format!("node {} of service {} has no endpoint", node.id, node.service)));
     }
     Ok(())
-}
-
-/// A fixed list of nodes.
-#[derive(Clone, Debug, Default)]
-pub struct StaticRegistry {
-    nodes: Vec<Node>,
-}
-
-impl StaticRegistry {
-    /// A registry of these nodes.
-    ///
-    /// # Errors
-    /// InvalidArgument for a node without service, id or endpoint.
-    pub fn new(nodes: impl IntoIterator<Item = Node>) -> Result<StaticRegistry> {
-        let nodes: Vec<_> = nodes.into_iter().collect();
-        nodes.iter().try_for_each(check_node)?;
-        Ok(StaticRegistry { nodes })
-    }
-
-    fn of(&self, service: &str) -> Vec<Node> {
-        self.nodes.iter().filter(|node| node.service == service).cloned().collect()
-    }
-}
-
-impl Registry for StaticRegistry {
-    fn url(&self) -> String {
-        "static:".to_owned()
-    }
-
-    fn abilities(&self) -> Abilities {
-        Abilities { register: false, update: false, ..Abilities::new(None, WatchAbility::Fixed) }
-    }
-
-    fn register(&self, node: Node, _: Duration) -> BoxFuture<'_, Result<Box<dyn Registration>>> {
-        Box::pin(async move {
-            Err(Status::unimplemented(format!(
-                "node {} cannot be registered: a static registry holds the nodes it was made with",
-                node.id
-            )))
-        })
-    }
-
-    fn lookup<'a>(&'a self, service: &'a str) -> BoxFuture<'a, Result<Vec<Node>>> {
-        Box::pin(async move { Ok(self.of(service)) })
-    }
-
-    fn list(&self) -> BoxFuture<'_, Result<Vec<ServiceSummary>>> {
-        Box::pin(async move { Ok(ServiceSummary::of(&self.nodes)) })
-    }
-
-    fn watch<'a>(&'a self, service: &'a str) -> BoxFuture<'a, Result<Watch>> {
-        struct Once(Option<Vec<Node>>);
-        impl futures_core::Stream for Once {
-            type Item = Result<RegistryEvent>;
-            fn poll_next(
-                mut self: std::pin::Pin<&mut Self>,
-                _: &mut std::task::Context<'_>,
-            ) -> std::task::Poll<Option<Self::Item>> {
-                match self.0.take() {
-                    Some(nodes) => std::task::Poll::Ready(Some(Ok(RegistryEvent::Reset(nodes)))),
-                    None => std::task::Poll::Pending,
-                }
-            }
-        }
-        Box::pin(async move { Ok(Streaming::new(Once(Some(self.of(service))))) })
-    }
 }
 
 impl fmt::Debug for dyn Registry {

@@ -1,0 +1,398 @@
+//! The loop between a machine and a byte stream: one task per connection.
+//!
+//! Replies and calls are encoded straight into the machine's output under a short lock; this task
+//! writes what has gathered. When someone else's output wakes it and several calls are open, it
+//! yields once before it writes, so that all who are about to add output have done so: one system
+//! call then carries many messages.
+
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use bytes::{Buf, BytesMut};
+use motet_core::{BoxIo, Executed, Status};
+use tokio::{
+    io::{AsyncReadExt, AsyncWrite},
+    time::{Instant, Sleep},
+};
+
+use super::{
+    machine::{Event, Machine},
+    wire::{ErrorCode, ProtocolError},
+};
+
+/// How much is read at once at first, and at most.
+const READ_LEAST: usize = 4 << 10;
+const READ_MOST: usize = 64 << 10;
+/// How many batches are handled before other tasks get their turn.
+const BATCHES: usize = 4;
+
+/// What a connection's task shares with its callers and handlers.
+pub(crate) struct Shared<T> {
+    state: Mutex<State<T>>,
+}
+
+pub(crate) struct State<T> {
+    pub(crate) machine: Machine<T>,
+    /// Set once, when the connection is over.
+    pub(crate) closed: Option<Status>,
+    /// Whether the connection is to end once no call is open.
+    pub(crate) closing: bool,
+    driver: Option<Waker>,
+    /// The earliest deadline of a call, at the latest; the client's glue keeps it.
+    pub(crate) next_deadline: Option<Instant>,
+    /// Whether the driver knows of the output.
+    woken: bool,
+    /// Those who wait for room.
+    waiting: Vec<Waker>,
+    /// Batches of output taken from the machine, and written.
+    taken: u64,
+    written: u64,
+}
+
+impl<T> Shared<T> {
+    pub(crate) fn new(machine: Machine<T>) -> Arc<Shared<T>> {
+        let state = State {
+            machine,
+            closed: None,
+            closing: false,
+            driver: None,
+            next_deadline: None,
+            woken: false,
+            waiting: Vec::new(),
+            taken: 0,
+            written: 0,
+        };
+        Arc::new(Shared { state: Mutex::new(state) })
+    }
+
+    /// The state, to look at; what makes output goes through [`Shared::change`].
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state, and wakes the driver if there is output that it does not know of.
+    pub(crate) fn change<R>(&self, f: impl FnOnce(&mut State<T>) -> R) -> R {
+        let mut state = self.lock();
+        let result = f(&mut state);
+        let wake = !state.woken && (state.machine.has_output() || state.closing);
+        let driver = if wake { state.wake_driver() } else { None };
+        drop(state);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+        result
+    }
+
+    /// Wakes the driver, whatever there is to do.
+    pub(crate) fn wake(&self) {
+        let driver = self.lock().wake_driver();
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+    }
+}
+
+impl<T> State<T> {
+    fn wake_driver(&mut self) -> Option<Waker> {
+        self.woken = true;
+        self.driver.take()
+    }
+
+    /// Wakes this waker when there may be room again.
+    pub(crate) fn wait_for_room(&mut self, waker: &Waker) {
+        if !self.waiting.iter().any(|waiting| waiting.will_wake(waker)) {
+            self.waiting.push(waker.clone());
+        }
+    }
+
+    /// Those who wait for room, to be woken now.
+    pub(crate) fn take_waiting(&mut self) -> Vec<Waker> {
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// The number of the batch that output of this moment will be in.
+    pub(crate) fn batch(&self) -> u64 {
+        self.taken + 1
+    }
+
+    /// Whether a batch is written.
+    pub(crate) fn is_written(&self, batch: u64) -> bool {
+        self.written >= batch
+    }
+}
+
+/// What a role does with events.
+pub(crate) trait Glue<T>: Send + Unpin + 'static {
+    /// Handles what the peer did; takes all events out.
+    fn handle(&mut self, shared: &Arc<Shared<T>>, events: &mut Vec<Event>, now: Instant);
+
+    /// When [`Glue::handle_time`] wants to be called next, at the latest.
+    fn next_time(&self, state: &State<T>) -> Option<Instant>;
+
+    /// Notes the time.
+    ///
+    /// # Errors
+    /// The connection is to be closed.
+    fn handle_time(&mut self, shared: &Arc<Shared<T>>, now: Instant) -> Result<(), ProtocolError>;
+
+    /// Whether output came from callers, who may be about to add more.
+    fn gathers(&self) -> bool;
+
+    /// The connection is over; told once.
+    fn closed(&mut self, shared: &Arc<Shared<T>>, status: &Status);
+}
+
+/// Moves bytes between a machine and a stream until the connection is over.
+pub(crate) struct Driver<T, G: Glue<T>> {
+    io: BoxIo,
+    shared: Arc<Shared<T>>,
+    glue: G,
+    input: BytesMut,
+    read_size: usize,
+    writing: BytesMut,
+    unflushed: bool,
+    events: Vec<Event>,
+    timer: Pin<Box<Sleep>>,
+    yielded: bool,
+    /// Why the connection ends once the output is written.
+    ending: Option<Status>,
+    end_by: Option<Instant>,
+}
+
+impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
+    pub(crate) fn new(io: BoxIo, shared: Arc<Shared<T>>, glue: G) -> Driver<T, G> {
+        Driver {
+            io,
+            shared,
+            glue,
+            input: BytesMut::new(),
+            read_size: READ_LEAST,
+            writing: BytesMut::new(),
+            unflushed: false,
+            events: Vec::new(),
+            timer: Box::pin(tokio::time::sleep_until(Instant::now())),
+            yielded: false,
+            ending: None,
+            end_by: None,
+        }
+    }
+
+    /// Reads one batch and handles it; `Ok(false)` when nothing is there.
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        if self.input.capacity() - self.input.len() < READ_LEAST {
+            self.input.reserve(self.read_size);
+        }
+        let room = self.input.capacity() - self.input.len();
+        let read = match pin!(self.io.read_buf(&mut self.input)).poll(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(0)) => return Poll::Ready(Err(lost("the peer closed the connection"))),
+            Poll::Ready(Ok(read)) => read,
+            Poll::Ready(Err(error)) => {
+                return Poll::Ready(Err(lost("the connection broke").with_source(error)));
+            }
+        };
+        if read == room && self.read_size < READ_MOST {
+            self.read_size *= 2;
+        }
+        let now = Instant::now();
+        let result = self.shared.lock().machine.handle_input(&mut self.input, now, &mut self.events);
+        if !self.events.is_empty() {
+            self.glue.handle(&self.shared, &mut self.events, now);
+            self.events.clear();
+        }
+        if let Err(error) = result {
+            self.fail(&error);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Says why the connection ends, and lets the output out before it does.
+    fn fail(&mut self, error: &ProtocolError) {
+        if self.ending.is_none() {
+            let text = format!("motet/1 connection closed: {} ({:?})", error.reason, error.code);
+            tracing::debug!(reason = error.reason, code = ?error.code, "protocol error");
+            self.shared.lock().machine.fail(error);
+            self.ending = Some(match error.code {
+                ErrorCode::Silence => lost("the peer does not answer pings"),
+                _ => Status::internal(text),
+            });
+            self.end_by = Some(Instant::now() + std::time::Duration::from_secs(1));
+        }
+    }
+
+    /// Writes all output; `Ready` when everything is out.
+    fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        let broken = |error| lost("the connection broke").with_source(error);
+        loop {
+            if self.writing.is_empty() {
+                let mut state = self.shared.lock();
+                state.written = state.taken;
+                state.machine.take_output(&mut self.writing);
+                state.woken = false;
+                let waiting = if state.waiting.is_empty() { Vec::new() } else { std::mem::take(&mut state.waiting) };
+                if !self.writing.is_empty() {
+                    state.taken += 1;
+                }
+                drop(state);
+                waiting.into_iter().for_each(Waker::wake);
+                if self.writing.is_empty() {
+                    break;
+                }
+            }
+            let written = std::task::ready!(self.io.as_mut().poll_write(cx, &self.writing)).map_err(broken)?;
+            if written == 0 {
+                return Poll::Ready(Err(lost("the connection takes no more bytes")));
+            }
+            self.writing.advance(written);
+            self.unflushed = true;
+            if self.writing.is_empty() {
+                // Keep the buffer for the next batch unless it was an unusually large one.
+                self.writing.clear();
+                if self.writing.capacity() > 4 * READ_MOST {
+                    self.writing = BytesMut::new();
+                }
+            }
+        }
+        if self.unflushed {
+            std::task::ready!(self.io.as_mut().poll_flush(cx)).map_err(broken)?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Handles the time and arms the timer for the next.
+    fn poll_time(&mut self, cx: &mut Context<'_>) -> Result<(), Status> {
+        loop {
+            let next = {
+                let mut state = self.shared.lock();
+                state.machine.note_calls(Instant::now);
+                let machine = state.machine.next_time();
+                let glue = self.glue.next_time(&state);
+                [glue, self.end_by].into_iter().flatten().fold(machine, Instant::min)
+            };
+            // A timer that fires early is cheaper than one that is moved for every call.
+            if next < self.timer.deadline() || self.timer.is_elapsed() {
+                self.timer.as_mut().reset(next);
+            }
+            if self.timer.as_mut().poll(cx).is_pending() {
+                return Ok(());
+            }
+            let now = Instant::now();
+            if self.end_by.is_some_and(|end| end <= now) {
+                return Err(self.ending.take().unwrap_or_else(|| lost("the connection was closed")));
+            }
+            let result = self.glue.handle_time(&self.shared, now);
+            let mut state = self.shared.lock();
+            let result = result.and_then(|()| state.machine.handle_time(now));
+            if state.machine.open_streams() == 0 {
+                state.machine.rest();
+                self.read_size = READ_LEAST;
+                if self.input.is_empty() {
+                    self.input = BytesMut::new();
+                }
+                if self.writing.is_empty() {
+                    self.writing = BytesMut::new();
+                }
+            }
+            drop(state);
+            if let Err(error) = result {
+                self.fail(&error);
+            }
+        }
+    }
+
+    fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<Status> {
+        for _ in 0..BATCHES {
+            let (woken, several, wants_input) = {
+                let mut state = self.shared.lock();
+                if state.driver.as_ref().is_none_or(|driver| !driver.will_wake(cx.waker())) {
+                    state.driver = Some(cx.waker().clone());
+                }
+                (state.woken, state.machine.open_streams() > 1, state.machine.wants_input())
+            };
+            let read = if wants_input && self.ending.is_none() { self.poll_input(cx) } else { Poll::Pending };
+            if let Poll::Ready(Err(status)) = read {
+                return Poll::Ready(status);
+            }
+            let gather = woken && several && read.is_pending() && self.glue.gathers() && self.writing.is_empty();
+            if gather && !std::mem::replace(&mut self.yielded, true) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            self.yielded = false;
+            let output = match self.poll_output(cx) {
+                Poll::Ready(Err(status)) => return Poll::Ready(status),
+                Poll::Ready(Ok(())) => true,
+                Poll::Pending => false,
+            };
+            if output && let Some(status) = self.poll_end() {
+                return Poll::Ready(status);
+            }
+            if let Err(status) = self.poll_time(cx) {
+                return Poll::Ready(status);
+            }
+            // Time may have made output; a connection that paused reading may have room again.
+            let state = self.shared.lock();
+            let more = output && (state.machine.has_output() || (!wants_input && state.machine.wants_input()));
+            if read.is_pending() && !more {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// With all output written: whether the connection is over.
+    fn poll_end(&mut self) -> Option<Status> {
+        if let Some(status) = self.ending.take() {
+            return Some(status);
+        }
+        let state = self.shared.lock();
+        let over = state.closing && state.machine.open_streams() == 0;
+        over.then(|| lost("the connection was closed"))
+    }
+}
+
+impl<T: Default + Send + 'static, G: Glue<T>> Future for Driver<T, G> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let status = std::task::ready!(this.poll_drive(cx));
+        this.end(&status);
+        // The socket closes with the driver; a last attempt to close TLS and files in order.
+        let _ = this.io.as_mut().poll_shutdown(cx);
+        Poll::Ready(())
+    }
+}
+
+impl<T, G: Glue<T>> Driver<T, G> {
+    fn end(&mut self, status: &Status) {
+        let waiting = {
+            let mut state = self.shared.lock();
+            if state.closed.is_some() {
+                return;
+            }
+            state.closed = Some(status.clone());
+            std::mem::take(&mut state.waiting)
+        };
+        self.glue.closed(&self.shared, status);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Everything ends with the connection's task, also when that is dropped.
+impl<T, G: Glue<T>> Drop for Driver<T, G> {
+    fn drop(&mut self) {
+        self.end(&lost("the connection's task was stopped"));
+    }
+}
+
+/// The status of calls whose connection went away: nobody knows whether they ran.
+fn lost(message: &'static str) -> Status {
+    Status::unavailable(message).with_executed(Executed::Unknown)
+}

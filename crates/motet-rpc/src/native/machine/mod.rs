@@ -1,0 +1,234 @@
+//! The state of one motet/1 connection: bytes and time in, events and bytes out.
+//!
+//! Both ends use the same machine; [`Role`] says which. It holds no socket, no task and no clock. A
+//! [`Machine`] carries one value of the user's per stream (`T`), so that the user needs no map of
+//! their own.
+
+mod event;
+mod receive;
+mod send;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::BytesMut;
+use motet_core::{Map, MethodDescriptor};
+use tokio::time::Instant;
+
+pub use event::{Event, IncomingCall, Path, ReplyHead};
+pub use send::CallHead;
+use stream::Stream;
+
+use super::{
+    budget::{Lease, MemoryBudget},
+    config::NativeConfig,
+    wire::{self, ErrorCode, GoAway, PREFACE, ProtocolError, Settings},
+};
+
+/// Which end of the connection a machine is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The end that dialled: it makes calls.
+    Dialling,
+    /// The end that accepted: it answers them.
+    Accepting,
+}
+
+/// The state of one connection.
+#[derive(Debug)]
+pub struct Machine<T> {
+    role: Role,
+    config: NativeConfig,
+    local: Settings,
+    remote: Settings,
+    greeted: bool,
+    settled: bool,
+    out: BytesMut,
+    streams: Map<u64, Stream<T>>,
+    next_stream: u64,
+    last_stream: u64,
+    send_credit: u64,
+    receive_credit: u64,
+    owed: u64,
+    sending: VecDeque<u64>,
+    routes_out: Map<usize, (Arc<MethodDescriptor>, u64)>,
+    routes_in: usize,
+    lease: Lease,
+    pulse: Pulse,
+    refusing: bool,
+    peer_left: Option<GoAway>,
+}
+
+/// When the peer was last heard of.
+#[derive(Debug)]
+struct Pulse {
+    heard: Instant,
+    waiting_since: Option<Instant>,
+    pinged: Option<Instant>,
+    missed: u32,
+}
+
+/// Output beyond which callers wait and nothing more is read: what a peer that does not read can
+/// make a machine hold, beside queued messages, which the memory budget bounds.
+const OUT_LIMIT: usize = 512 << 10;
+/// Output up to which queued messages are cut into frames.
+const OUT_FILL: usize = 256 << 10;
+
+impl<T> Machine<T> {
+    /// A machine at the beginning of a connection; its greeting is in the output already.
+    pub fn new(role: Role, config: NativeConfig, budget: MemoryBudget, now: Instant) -> Machine<T> {
+        let local = config.settings();
+        let mut out = BytesMut::new();
+        out.extend_from_slice(&PREFACE);
+        local.write(&mut out);
+        Machine {
+            role,
+            lease: Lease::new(budget, config.connection_memory),
+            config,
+            local,
+            remote: Settings::V1,
+            greeted: false,
+            settled: false,
+            out,
+            streams: Map::default(),
+            next_stream: 1,
+            last_stream: 0,
+            send_credit: Settings::V1.connection_window,
+            receive_credit: local.connection_window.max(Settings::V1.connection_window),
+            owed: 0,
+            sending: VecDeque::new(),
+            routes_out: Map::default(),
+            routes_in: 0,
+            pulse: Pulse { heard: now, waiting_since: None, pinged: None, missed: 0 },
+            refusing: false,
+            peer_left: None,
+        }
+    }
+
+    /// How many calls are open.
+    pub fn open_streams(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Whether the peer has greeted.
+    pub fn is_greeted(&self) -> bool {
+        self.settled
+    }
+
+    /// Whether a call may be opened now; if not, it may later, unless [`Machine::is_leaving`].
+    pub fn can_open(&self) -> bool {
+        (self.streams.len() as u64) < self.remote.max_streams && self.out.len() < OUT_LIMIT
+    }
+
+    /// Whether no more calls can be opened on this connection.
+    pub fn is_leaving(&self) -> bool {
+        self.peer_left.is_some() || self.refusing
+    }
+
+    /// What the peer said when it left.
+    pub fn peer_left(&self) -> Option<&GoAway> {
+        self.peer_left.as_ref()
+    }
+
+    /// Whether more input should be read: not while the peer does not take what is there for it.
+    pub fn wants_input(&self) -> bool {
+        self.out.len() < OUT_LIMIT
+    }
+
+    /// Whether there is output.
+    pub fn has_output(&self) -> bool {
+        !self.out.is_empty() || (!self.sending.is_empty() && self.send_credit > 0)
+    }
+
+    /// Moves the output into `into`, which must be empty, cutting queued messages into frames.
+    pub fn take_output(&mut self, into: &mut BytesMut) {
+        self.fill();
+        std::mem::swap(&mut self.out, into);
+    }
+
+    /// The user's value of a stream.
+    pub fn data(&mut self, stream: u64) -> Option<&mut T> {
+        self.streams.get_mut(&stream).map(|stream| &mut stream.data)
+    }
+
+    /// The user's values of all streams.
+    pub fn all_data(&mut self) -> impl Iterator<Item = (u64, &mut T)> {
+        self.streams.iter_mut().map(|(id, stream)| (*id, &mut stream.data))
+    }
+
+    /// Ends a stream without telling the peer and gives back the user's value.
+    pub fn close(&mut self, stream: u64) -> Option<T> {
+        let stream = self.streams.remove(&stream)?;
+        self.lease.give_back(stream.reserved);
+        Some(stream.data)
+    }
+
+    /// Tells the peer that no further calls are taken; those of greater ids than the last one seen
+    /// are refused as not executed.
+    pub fn leave(&mut self, code: ErrorCode, reason: &str) {
+        if !self.refusing {
+            self.refusing = true;
+            wire::put_goaway(&mut self.out, self.last_stream, code, reason);
+        }
+    }
+
+    /// Tells the peer why the connection is closed; nothing follows.
+    pub fn fail(&mut self, error: &ProtocolError) {
+        self.refusing = true;
+        wire::put_goaway(&mut self.out, self.last_stream, error.code, error.reason);
+    }
+
+    /// Returns memory that is leased and not needed; for moments of rest.
+    pub fn rest(&mut self) {
+        self.lease.settle();
+    }
+
+    /// When [`Machine::handle_time`] wants to be called next.
+    pub fn next_time(&self) -> Instant {
+        let config = &self.config;
+        match (self.pulse.pinged, self.pulse.waiting_since) {
+            (Some(pinged), _) => pinged + config.ping_timeout,
+            (None, Some(since)) => since.max(self.pulse.heard) + config.ping_after,
+            (None, None) => self.pulse.heard + config.idle_ping,
+        }
+    }
+
+    /// Whether the peer has left a ping unanswered.
+    pub fn is_suspect(&self) -> bool {
+        self.pulse.missed > 0
+    }
+
+    /// Notes whether calls are open: silence counts only while somebody waits.
+    pub fn note_calls(&mut self, now: impl FnOnce() -> Instant) {
+        if self.streams.is_empty() {
+            self.pulse.waiting_since = None;
+        } else if self.pulse.waiting_since.is_none() {
+            self.pulse.waiting_since = Some(now());
+        }
+    }
+
+    /// Notes the time: silence is measured, pings are sent.
+    ///
+    /// # Errors
+    /// The peer has been silent for too long.
+    pub fn handle_time(&mut self, now: Instant) -> Result<(), ProtocolError> {
+        if now < self.next_time() {
+            return Ok(());
+        }
+        if self.pulse.pinged.is_some() {
+            self.pulse.missed += 1;
+            if self.pulse.missed >= self.config.max_missed_pings {
+                return Err(ProtocolError { code: ErrorCode::Silence, reason: "pings were not answered" });
+            }
+        }
+        self.pulse.pinged = Some(now);
+        wire::frame(&mut self.out, wire::kind::PING, |out| out.extend_from_slice(&[0; 8]));
+        Ok(())
+    }
+
+    fn hear(&mut self, now: Instant) {
+        self.pulse = Pulse { heard: now, waiting_since: self.pulse.waiting_since, pinged: None, missed: 0 };
+    }
+}

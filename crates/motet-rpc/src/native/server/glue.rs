@@ -1,0 +1,245 @@
+//! From events to handlers.
+
+use std::{
+    future::Future,
+    sync::Arc,
+    task::{Context as Task, Poll, Waker},
+};
+
+use motet_core::{
+    Body, BoxFuture, Call, CallOptions, Context, Dispatcher, Drain, Executed, Payload, Peer, Reply, Result,
+    Route, Status, Streaming, TraceParent,
+};
+use tokio::time::Instant;
+
+use super::{
+    request::RequestStream,
+    respond::{Responder, respond},
+};
+use crate::{
+    native::{
+        driver::{Glue, Shared, State},
+        inbox::Inbox,
+        machine::{Event, IncomingCall, Path},
+        task::Owned,
+        wire::{ErrorCode, ProtocolError},
+    },
+    server::spawn_one_way,
+};
+
+/// What a connection keeps of each of its calls.
+#[derive(Debug, Default)]
+pub(super) struct Running {
+    /// The task of a handler that did not answer at its first poll, or of its reply stream.
+    pub(super) task: Option<Owned>,
+    pub(super) inbox: Option<Box<Inbox>>,
+    /// The task that sends the reply's messages.
+    pub(super) sender: Option<Waker>,
+}
+
+/// The server's side of a connection's task.
+pub(super) struct ServerGlue {
+    dispatcher: Dispatcher,
+    peer: Arc<Peer>,
+    head_by: Instant,
+    drain: Drain,
+    compress_above: Option<usize>,
+    options: Arc<CallOptions>,
+    /// What the peer's interned paths lead to.
+    routes: Vec<(String, Option<Route>)>,
+}
+
+impl ServerGlue {
+    pub(super) fn new(
+        dispatcher: Dispatcher,
+        peer: Peer,
+        head_by: Instant,
+        drain: Drain,
+        compress_above: Option<usize>,
+    ) -> ServerGlue {
+        ServerGlue {
+            dispatcher,
+            peer: Arc::new(peer),
+            head_by,
+            drain,
+            compress_above,
+            options: Arc::default(),
+            routes: Vec::new(),
+        }
+    }
+
+    /// The route of a path, remembered where the peer interned it.
+    fn route(&mut self, path: Path) -> Result<Route> {
+        match path {
+            Path::New(path, None) => self.dispatcher.resolve(&path),
+            Path::New(path, Some(_)) => {
+                let route = self.dispatcher.resolve(&path);
+                self.routes.push((path, route.as_ref().ok().cloned()));
+                route
+            }
+            Path::Known(index) => match self.routes.get(index) {
+                Some((_, Some(route))) => Ok(route.clone()),
+                // It may be served by now.
+                Some((path, None)) => {
+                    let route = self.dispatcher.resolve(path)?;
+                    self.routes[index].1 = Some(route.clone());
+                    Ok(route)
+                }
+                None => Err(Status::internal("a path's index is unknown")),
+            },
+        }
+    }
+
+    fn start(&mut self, shared: &Arc<Shared<Running>>, incoming: IncomingCall, now: Instant) {
+        let id = incoming.stream;
+        let route = self.route(incoming.path);
+        if id == 0 {
+            return;
+        }
+        let prepared = route.and_then(|route| Ok((route, incoming.codec.find(self.dispatcher.codecs())?)));
+        let (route, codec) = match prepared {
+            Ok(prepared) => prepared,
+            Err(status) => return refuse(shared, id, &status.with_executed(Executed::No)),
+        };
+        let method = route.method();
+        if method.kind.client_streams() == incoming.message.is_some() {
+            let kind = if method.kind.client_streams() { "a stream of messages" } else { "one message" };
+            let status = Status::invalid_argument(format!("{} takes {kind}", method.path));
+            return refuse(shared, id, &status.with_executed(Executed::No));
+        }
+        let trace = match incoming.metadata.is_empty() {
+            true => None,
+            false => incoming.metadata.get(TraceParent::KEY).and_then(TraceParent::parse),
+        };
+        let deadline = route.deadline_at(now, incoming.timeout);
+        let body = match incoming.message {
+            Some(message) => Body::One(Payload::encoded(message, codec.clone())),
+            None => Body::Stream(Streaming::new(RequestStream::new(shared.clone(), id, codec.clone()))),
+        };
+        let metadata = incoming.metadata.clone();
+        let cx = Context::incoming(deadline, incoming.metadata, Some(self.peer.clone()), trace);
+        let mut call = Call::new(method.clone(), cx, body, codec.clone(), self.options.clone());
+        call.metadata = metadata;
+        call.started = Some(now);
+        if incoming.one_way {
+            drop(shared.lock().machine.close(id));
+            return spawn_one_way(&route, call, &self.drain);
+        }
+        let responder = Responder { shared: shared.clone(), id, codec, compress_above: self.compress_above };
+        self.run(&route, call, responder);
+    }
+
+    /// Polls the handler once here, and gives it a task of its own if that is not enough.
+    fn run(&self, route: &Route, call: Call, responder: Responder) {
+        let pace = route.pace();
+        if !pace.inline() {
+            return spawn(responder, route.call(call));
+        }
+        let timed = pace.samples().then(Instant::now);
+        let mut running = route.call(call);
+        let first = running.as_mut().poll(&mut Task::from_waker(Waker::noop()));
+        if let Some(started) = timed {
+            pace.record(started.elapsed());
+        }
+        match first {
+            Poll::Ready(result) => responder.answer_inline(result),
+            // Polling again registers the task's own waker.
+            Poll::Pending => spawn(responder, running),
+        }
+    }
+}
+
+fn spawn(responder: Responder, running: BoxFuture<'static, Result<Reply>>) {
+    let (shared, id) = (responder.shared.clone(), responder.id);
+    let task = tokio::spawn(async move {
+        let result = running.await;
+        respond(responder, result).await;
+    });
+    own(&shared, id, Owned::new(task));
+}
+
+/// Ties a task to its call: it stops when the call is over.
+pub(super) fn own(shared: &Shared<Running>, id: u64, task: Owned) {
+    let mut state = shared.lock();
+    let stopped = match state.machine.data(id) {
+        Some(running) => running.task.replace(task),
+        // The call is over already: so is the task, or it is of no use.
+        None => Some(task),
+    };
+    drop(state);
+    drop(stopped);
+}
+
+/// Ends a call that reached no handler.
+fn refuse(shared: &Shared<Running>, id: u64, status: &Status) {
+    shared.lock().machine.end(id, Some(status), status.metadata());
+}
+
+impl Glue<Running> for ServerGlue {
+    fn handle(&mut self, shared: &Arc<Shared<Running>>, events: &mut Vec<Event>, now: Instant) {
+        for event in events.drain(..) {
+            match event {
+                Event::Call(call) => {
+                    if call.message.is_none() && call.stream != 0 {
+                        if let Some(running) = shared.lock().machine.data(call.stream) {
+                            running.inbox = Some(Box::default());
+                        }
+                    }
+                    self.start(shared, call, now);
+                }
+                Event::Message { stream, message, cost } => {
+                    let reader = with_inbox(&mut shared.lock(), stream, |inbox| inbox.push(message, cost));
+                    wake(reader);
+                }
+                Event::End { stream, end } => {
+                    let reader = with_inbox(&mut shared.lock(), stream, |inbox| inbox.end(Ok(end.trailing)));
+                    wake(reader);
+                }
+                Event::Cancel { stream } => {
+                    let cancelled = shared.lock().machine.close(stream);
+                    drop(cancelled);
+                }
+                Event::Writable { stream } => {
+                    let sender = shared.lock().machine.data(stream).and_then(|running| running.sender.take());
+                    wake(sender);
+                }
+                // A client that leaves closes the connection when its calls are over.
+                Event::GoAway(_) | Event::Reply { .. } => {}
+            }
+        }
+    }
+
+    fn next_time(&self, state: &State<Running>) -> Option<Instant> {
+        (!state.machine.is_greeted()).then_some(self.head_by)
+    }
+
+    fn handle_time(&mut self, shared: &Arc<Shared<Running>>, now: Instant) -> Result<(), ProtocolError> {
+        if now >= self.head_by && !shared.lock().machine.is_greeted() {
+            return Err(ProtocolError { code: ErrorCode::Silence, reason: "the first frame did not come in time" });
+        }
+        Ok(())
+    }
+
+    fn gathers(&self) -> bool {
+        true
+    }
+
+    fn closed(&mut self, shared: &Arc<Shared<Running>>, _: &Status) {
+        // The caller is gone: so are all handlers that run for it.
+        let mut state = shared.lock();
+        let ids: Vec<_> = state.machine.all_data().map(|(id, _)| id).collect();
+        let stopped: Vec<_> = ids.into_iter().filter_map(|id| state.machine.close(id)).collect();
+        drop(state);
+        drop(stopped);
+    }
+}
+
+fn with_inbox<R>(state: &mut State<Running>, id: u64, f: impl FnOnce(&mut Inbox) -> Option<R>) -> Option<R> {
+    f(state.machine.data(id)?.inbox.as_mut()?)
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
