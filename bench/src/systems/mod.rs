@@ -18,6 +18,7 @@ use crate::window::{Figures, Load};
 mod floor_codec;
 mod floor_raw;
 mod framed;
+mod motet;
 mod tarpc;
 mod tonic;
 
@@ -25,6 +26,7 @@ mod tonic;
 pub(crate) const ALL: &[Entry] = &[
     Entry::of::<floor_raw::FloorRaw>(),
     Entry::of::<floor_codec::FloorCodec>(),
+    Entry::of::<motet::Motet>(),
     Entry::of::<tonic::Tonic>(),
     Entry::of::<tarpc::Tarpc>(),
 ];

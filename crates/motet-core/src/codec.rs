@@ -3,7 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use bytes::{BufMut, BytesMut};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, DeserializeSeed},
+};
 
 use crate::{Map, Result, Status};
 
@@ -104,6 +107,38 @@ impl Codec {
                     }),
                 )?;
                 value.ok_or_else(|| undecodable(self, "the codec gave no value"))
+            }
+            Kind::Protobuf | Kind::Raw => Err(self.unsupported()),
+        }
+    }
+
+    /// Reads a value whose type is known at run time only. Binary protobuf, which needs the type's
+    /// descriptor, has none of this.
+    pub(crate) fn decode_seed<S, T>(&self, bytes: &[u8], seed: S) -> Result<T>
+    where
+        S: for<'de> DeserializeSeed<'de, Value = T>,
+    {
+        let problem = || undecodable(self, "malformed, or not an object of the right fields");
+        match &self.0 {
+            Kind::Json => {
+                let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+                let value = seed.deserialize(&mut deserializer).map_err(|_| problem())?;
+                deserializer.end().map_err(|_| problem())?;
+                Ok(value)
+            }
+            Kind::MsgPack => {
+                let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
+                deserializer.set_max_depth(MAX_DEPTH);
+                seed.deserialize(&mut deserializer).map_err(|_| problem())
+            }
+            Kind::Other(encoding) => {
+                let (mut seed, mut value) = (Some(seed), None);
+                let read = &mut |deserializer: &mut dyn erased_serde::Deserializer<'_>| {
+                    value = seed.take().map(|seed| seed.deserialize(deserializer)).transpose()?;
+                    Ok(())
+                };
+                encoding.decode(bytes, Decode(read))?;
+                value.ok_or_else(problem)
             }
             Kind::Protobuf | Kind::Raw => Err(self.unsupported()),
         }

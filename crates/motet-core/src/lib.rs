@@ -57,8 +57,8 @@ pub use future::BoxFuture;
 pub use map::{Map, Set};
 pub use memory::{MemoryRegistry, MemoryTransport};
 pub use message::{
-    Arguments, Carried, Carry, Empty, Format, InValue, Lone, Message, MessageType, Named, Names, Plain, PlainFormat,
-    Portable, ProtoFormat, RawCarry, SerdeFormat, Unit, Value, Whole,
+    ArgumentTuple, Arguments, Carried, Carry, Empty, Format, InValue, Lone, Message, MessageType, Named, Names, Plain,
+    PlainFormat, Portable, ProtoFormat, RawCarry, SerdeFormat, Unit, Value, Whole,
 };
 pub use metadata::{Metadata, MetadataValue};
 pub use middleware::{Middleware, Next};

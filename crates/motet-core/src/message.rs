@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{Codec, Family, Result, validate::Validate};
 
-pub use arguments::{Arguments, Names};
+pub use arguments::{ArgumentTuple, Arguments, Names};
 pub use carry::{
     Carry, Format, InValue, Lone, Named, PlainFormat, Portable, ProtoFormat, RawCarry, SerdeFormat, Unit, Whole,
 };

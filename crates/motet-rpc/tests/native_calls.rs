@@ -13,8 +13,8 @@ use bytes::Bytes;
 use motet_core::{
     Body, BoxFuture, BoxIo, Call, CallOptions, ClientProtocol, Code, Codec, Codecs, Connecting, Connection,
     ConnectionState, Context, Deadline, Dispatcher, DrainSignal, Endpoint, Entropy, Executed, Incoming, Kind, Limit,
-    MemoryTransport, MethodDescriptor, Payload, Reply, Result, ServerProtocol, Service,
-    ServiceDescriptor, Status, Streaming, Transport, Transports,
+    MemoryTransport, MethodDescriptor, Payload, Reply, Result, ServerProtocol, Service, ServiceDescriptor, Status,
+    Streaming, Transport, Transports,
 };
 use motet_rpc::{NativeClient, NativeConfig, NativeServer, server};
 use tokio::{io::AsyncReadExt, io::AsyncWriteExt, time::Instant};
@@ -113,9 +113,7 @@ fn echo(call: Call) -> Answer {
 }
 
 fn shout(call: Call) -> Answer {
-    Box::pin(async move {
-        Ok(Reply::stream(call.body.stream().map(|message| Ok(raw(text(&message).to_uppercase())))))
-    })
+    Box::pin(async move { Ok(Reply::stream(call.body.stream().map(|message| Ok(raw(text(&message).to_uppercase()))))) })
 }
 
 fn hang(_: Call) -> Answer {
@@ -202,7 +200,8 @@ async fn messages_of_any_size_cross_both_ways() {
 async fn a_message_over_the_limit_fails_alone() {
     let world = Setup::default().method(Kind::Unary, "echo", echo).start().await;
     let connection = world.connect().await;
-    let error = connection.call(world.call("echo", Body::One(raw(vec![0; (4 << 20) + 1])))).await.expect_err("too long");
+    let error =
+        connection.call(world.call("echo", Body::One(raw(vec![0; (4 << 20) + 1])))).await.expect_err("too long");
     assert_eq!((error.code(), error.executed()), (Code::ResourceExhausted, Executed::No));
     assert!(connection.call(world.one("echo", "fine")).await.is_ok());
 }
@@ -368,9 +367,7 @@ async fn dropping_a_call_or_its_stream_or_the_connection_drops_the_handler() {
 async fn a_slow_reader_of_one_stream_holds_up_nobody_else() {
     let world = Setup::default()
         .method(Kind::ServerStream, "flood", |_| {
-            Box::pin(async {
-                Ok(Reply::stream(Streaming::from_iter((0..100_000).map(|_| raw(vec![b'x'; 1000])))))
-            })
+            Box::pin(async { Ok(Reply::stream(Streaming::from_iter((0..100_000).map(|_| raw(vec![b'x'; 1000]))))) })
         })
         .method(Kind::Unary, "echo", echo)
         .start()

@@ -1,1 +1,3 @@
 //! Conformance suites, one per plug-in trait, and helpers for tests.
+
+pub mod registry;

@@ -1,16 +1,21 @@
 //! An object whose fields are a tuple: the arguments of a method, the fields of a typed error.
 
-use std::{borrow::Cow, fmt, marker::PhantomData};
+use std::{borrow::Cow, cell::Cell, fmt, marker::PhantomData};
 
+use bytes::Bytes;
 use motet_protobuf::{Describe, FieldDesc, FieldType, Shape, order, single};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
     ser::SerializeStruct,
 };
 
-use crate::validate::{Report, Validate};
+use super::{MessageType, Portable};
+use crate::{
+    Codec, Family, Status,
+    validate::{Report, Validate},
+};
 
 /// The names of the fields of [`Arguments`], in order: at most eight.
 pub trait Names: Send + Sync + 'static {
@@ -55,29 +60,101 @@ impl<N: Names, A> fmt::Debug for Arguments<N, A> {
     }
 }
 
-/// The position of a field, from its name or number.
-struct Key<N>(Option<usize>, PhantomData<fn() -> N>);
+/// Reads the position of a field from its name or number.
+struct Key<'a>(&'a [&'static str]);
 
-impl<'de, N: Names> Deserialize<'de> for Key<N> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read<N>(PhantomData<fn() -> N>);
-        impl<N: Names> Visitor<'_> for Read<N> {
-            type Value = Key<N>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a field name")
-            }
-            fn visit_str<E: de::Error>(self, name: &str) -> Result<Key<N>, E> {
-                Ok(Key(N::FIELDS.iter().position(|field| *field == name), PhantomData))
-            }
-            fn visit_bytes<E: de::Error>(self, name: &[u8]) -> Result<Key<N>, E> {
-                Ok(Key(N::FIELDS.iter().position(|field| field.as_bytes() == name), PhantomData))
-            }
-            fn visit_u64<E: de::Error>(self, at: u64) -> Result<Key<N>, E> {
-                Ok(Key(usize::try_from(at).ok().filter(|at| *at < N::FIELDS.len()), PhantomData))
-            }
-        }
-        deserializer.deserialize_identifier(Read(PhantomData))
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = Option<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_identifier(self)
     }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a field name")
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(self.0.iter().position(|field| *field == name))
+    }
+
+    fn visit_bytes<E: de::Error>(self, name: &[u8]) -> Result<Self::Value, E> {
+        Ok(self.0.iter().position(|field| field.as_bytes() == name))
+    }
+
+    fn visit_u64<E: de::Error>(self, at: u64) -> Result<Self::Value, E> {
+        Ok(usize::try_from(at).ok().filter(|at| *at < self.0.len()))
+    }
+}
+
+/// Reads the tuple `A` from an object whose fields have these names, or from an array.
+struct Read<'a, A> {
+    names: &'a [&'static str],
+    at: &'a Cell<usize>,
+    values: PhantomData<fn() -> A>,
+}
+
+/// Arguments whose names are known at run time only, as a closure's are.
+pub trait ArgumentTuple: Sized + Send + Sync + 'static {
+    /// Reads them from a body that is an object with these names, or an array in their order. Binary
+    /// protobuf goes by position alone.
+    ///
+    /// # Errors
+    /// InvalidArgument naming the argument, never quoting the input.
+    fn read(names: &[&'static str], codec: &Codec, bytes: &Bytes) -> crate::Result<Self>;
+
+    /// Checks the constraints declared on their types.
+    ///
+    /// # Errors
+    /// InvalidArgument listing field and rule.
+    fn check(&self, names: &[&'static str]) -> crate::Result<()>;
+
+    /// The JSON schema of the object with these names.
+    fn schema(names: &[&'static str]) -> serde_json::Value;
+}
+
+impl ArgumentTuple for () {
+    fn read(_: &[&'static str], codec: &Codec, bytes: &Bytes) -> crate::Result<()> {
+        MessageType::empty(Family::Serde).decode(codec, bytes).map(drop)
+    }
+
+    fn check(&self, _: &[&'static str]) -> crate::Result<()> {
+        Ok(())
+    }
+
+    fn schema(_: &[&'static str]) -> serde_json::Value {
+        MessageType::empty(Family::Serde).schema()
+    }
+}
+
+/// What the n-th argument is called where its name plays no part.
+enum Positional {}
+
+impl Names for Positional {
+    const NAME: &'static str = "Arguments";
+    const FIELDS: &'static [&'static str] =
+        &["argument1", "argument2", "argument3", "argument4", "argument5", "argument6", "argument7", "argument8"];
+}
+
+fn read_named<A>(names: &[&'static str], codec: &Codec, bytes: &Bytes) -> crate::Result<A>
+where
+    A: 'static,
+    for<'a, 'de> Read<'a, A>: DeserializeSeed<'de, Value = A>,
+    Arguments<Positional, A>: de::DeserializeOwned + Shape,
+{
+    if *codec == Codec::PROTOBUF {
+        return codec.decode::<Arguments<Positional, A>>(bytes).map(Arguments::into_values);
+    }
+    let at = Cell::new(usize::MAX);
+    let seed = Read { names, at: &at, values: PhantomData };
+    codec.decode_seed(bytes, seed).map_err(|status| match names.get(at.get()) {
+        Some(name) => Status::invalid_argument(format!("argument {name:?} is missing or has the wrong type")),
+        None => status,
+    })
 }
 
 /// The value of a field that did not come: `None` for an option, else an error that names it.
@@ -99,12 +176,13 @@ fn missing<'de, T: Deserialize<'de>, E: de::Error>(name: &'static str) -> Result
     T::deserialize(Absent(name, PhantomData))
 }
 
-fn schema<N: Names>(fields: Vec<Schema>) -> Schema {
-    let required: Vec<_> = N::FIELDS.iter().zip(&fields).filter(|(_, schema)| !is_optional(schema)).collect();
-    let required: Vec<_> = required.into_iter().map(|(name, _)| *name).collect();
-    let mut properties = serde_json::Map::new();
-    for (at, (name, mut field)) in N::FIELDS.iter().zip(fields).enumerate() {
-        if N::is_sensitive(at) {
+fn object(names: &[&'static str], fields: Vec<Schema>, sensitive: &dyn Fn(usize) -> bool) -> Schema {
+    let (mut properties, mut required) = (serde_json::Map::new(), Vec::new());
+    for (at, (name, mut field)) in names.iter().zip(fields).enumerate() {
+        if !is_optional(&field) {
+            required.push(*name);
+        }
+        if sensitive(at) {
             field.insert("x-sensitive".to_owned(), true.into());
             field.insert("writeOnly".to_owned(), true.into());
         }
@@ -130,39 +208,80 @@ macro_rules! arguments {
 
         impl<'de, N: Names, $($name: Deserialize<'de>),+> Deserialize<'de> for Arguments<N, ($($name,)+)> {
             fn deserialize<De: Deserializer<'de>>(deserializer: De) -> Result<Self, De::Error> {
-                struct Read<N, A>(PhantomData<fn() -> (N, A)>);
-                impl<'de, N: Names, $($name: Deserialize<'de>),+> Visitor<'de> for Read<N, ($($name,)+)> {
-                    type Value = Arguments<N, ($($name,)+)>;
+                let at = Cell::new(0);
+                let read = Read::<($($name,)+)> { names: N::FIELDS, at: &at, values: PhantomData };
+                deserializer.deserialize_struct(N::NAME, N::FIELDS, read).map(Arguments::new)
+            }
+        }
 
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        write!(f, "an object with {}", N::FIELDS.join(", "))
-                    }
+        impl<'de, $($name: Deserialize<'de>),+> DeserializeSeed<'de> for Read<'_, ($($name,)+)> {
+            type Value = ($($name,)+);
 
-                    fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Self::Value, S::Error> {
-                        Ok(Arguments::new(($(match seq.next_element::<$name>()? {
-                            Some(value) => value,
-                            None => missing(N::FIELDS[$at])?,
-                        },)+)))
-                    }
+            fn deserialize<De: Deserializer<'de>>(self, deserializer: De) -> Result<Self::Value, De::Error> {
+                deserializer.deserialize_any(self)
+            }
+        }
 
-                    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-                        $(let mut $local: Option<$name> = None;)+
-                        while let Some(Key(at, _)) = map.next_key::<Key<N>>()? {
-                            match at {
-                                $(Some($at) if $local.is_some() => {
-                                    return Err(de::Error::duplicate_field(N::FIELDS[$at]));
-                                })+
-                                $(Some($at) => $local = Some(map.next_value()?),)+
-                                _ => { map.next_value::<IgnoredAny>()?; }
-                            }
-                        }
-                        Ok(Arguments::new(($(match $local {
-                            Some(value) => value,
-                            None => missing(N::FIELDS[$at])?,
-                        },)+)))
+        impl<'de, $($name: Deserialize<'de>),+> Visitor<'de> for Read<'_, ($($name,)+)> {
+            type Value = ($($name,)+);
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "an object with {}", self.names.join(", "))
+            }
+
+            fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Self::Value, S::Error> {
+                Ok(($({
+                    self.at.set($at);
+                    match seq.next_element::<$name>()? {
+                        Some(value) => value,
+                        None => missing(self.names[$at])?,
                     }
+                },)+))
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                $(let mut $local: Option<$name> = None;)+
+                while let Some(at) = map.next_key_seed(Key(self.names))? {
+                    self.at.set(at.unwrap_or(usize::MAX));
+                    match at {
+                        $(Some($at) if $local.is_some() => {
+                            return Err(de::Error::duplicate_field(self.names[$at]));
+                        })+
+                        $(Some($at) => $local = Some(map.next_value()?),)+
+                        _ => { map.next_value::<IgnoredAny>()?; }
+                    }
+                    self.at.set(usize::MAX);
                 }
-                deserializer.deserialize_struct(N::NAME, N::FIELDS, Read(PhantomData))
+                Ok(($({
+                    self.at.set($at);
+                    match $local {
+                        Some(value) => value,
+                        None => missing(self.names[$at])?,
+                    }
+                },)+))
+            }
+        }
+
+        impl<$($name: Portable),+> ArgumentTuple for ($($name,)+) {
+            fn read(names: &[&'static str], codec: &Codec, bytes: &Bytes) -> crate::Result<Self> {
+                read_named(names, codec, bytes)
+            }
+
+            fn check(&self, names: &[&'static str]) -> crate::Result<()> {
+                let mut report = Report::default();
+                $(report.field(names[$at], |report| self.$at.validate(report));)+
+                if report.is_empty() { Ok(()) } else { Err(report.into_status()) }
+            }
+
+            fn schema(names: &[&'static str]) -> serde_json::Value {
+                let mut generator = SchemaGenerator::default();
+                let fields = vec![$(generator.subschema_for::<$name>()),+];
+                let mut schema = object(names, fields, &|_| false);
+                let definitions = generator.take_definitions(true);
+                if !definitions.is_empty() {
+                    schema.insert("$defs".to_owned(), definitions.into());
+                }
+                schema.to_value()
             }
         }
 
@@ -188,7 +307,7 @@ macro_rules! arguments {
             }
 
             fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-                schema::<N>(vec![$(generator.subschema_for::<$name>()),+])
+                object(N::FIELDS, vec![$(generator.subschema_for::<$name>()),+], &N::is_sensitive)
             }
         }
 

@@ -12,7 +12,7 @@ use crate::{ArgumentDescriptor, BodyShape, Codec, Family, Payload, Result, valid
 
 /// How a declared value (the arguments of a method, its reply, an item of its streams) becomes a
 /// body, which is always an object, and back. Carriers have no size; their types are all they are.
-pub trait Carry: Copy + Send + Sync + 'static {
+pub trait Carry: Copy + Default + Send + Sync + 'static {
     /// What the method declares.
     type Value: Send + 'static;
     /// What travels.
@@ -117,6 +117,12 @@ macro_rules! carriers {
         impl<$($parameter),*> Clone for $name<$($parameter),*> {
             fn clone(&self) -> Self {
                 *self
+            }
+        }
+
+        impl<$($parameter),*> Default for $name<$($parameter),*> {
+            fn default() -> Self {
+                Self::NEW
             }
         }
 

@@ -8,7 +8,7 @@ use serde::de::{
 use super::reader::Reader;
 use super::value::{ABSENT, ELEMENT, PRESENT, Value};
 use crate::Error;
-use crate::desc::{Coding, FieldDesc, MessageDesc};
+use crate::desc::{Coding, FieldDesc, Leaf, MessageDesc};
 
 /// The elements of a packed list, which is the rest of the reader's input.
 pub(super) struct Packed<'r, 'b> {
@@ -84,7 +84,10 @@ impl<'de> SeqAccess<'de> for Records<'_, '_> {
             self.ended = true;
             return Ok(None);
         }
-        self.reader.charge(size_of::<T::Value>())?;
+        // A message is charged when it begins.
+        if !matches!(self.field.ty.leaf(), Leaf::Message(_)) {
+            self.reader.charge(size_of::<T::Value>())?;
+        }
         match seed.deserialize(Value::<ELEMENT> { reader: self.reader, field: self.field }) {
             Ok(value) => {
                 self.index += 1;

@@ -75,7 +75,7 @@ impl<'r, 'b> Message<'r, 'b> {
 impl<'de> SeqAccess<'de> for Message<'_, '_> {
     type Error = Error;
 
-    #[inline(always)]
+    #[inline]
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
         let at = self.at;
         let Some(field) = self.desc.fields.get(at) else { return Ok(None) };

@@ -1,17 +1,14 @@
-//! TCP, Unix sockets and TLS.
+//! Moving bytes over TCP and Unix sockets, with or without TLS.
+//!
+//! The transport inside one process is [`motet_core::MemoryTransport`].
 
-/// TCP.
-#[derive(Clone, Debug, Default)]
-pub struct TcpTransport(());
+mod tcp;
+mod tls;
+mod unix;
 
-/// Unix sockets.
-#[derive(Clone, Debug, Default)]
-pub struct UnixTransport(());
-
-/// TLS on the client side.
-#[derive(Clone, Debug)]
-pub struct ClientTls(());
-
-/// TLS on the server side.
-#[derive(Clone, Debug)]
-pub struct ServerTls(());
+pub(crate) use self::tls::TlsAccept;
+pub use self::{
+    tcp::TcpTransport,
+    tls::{ClientCertificates, ClientTls, ClientTlsConfig, ServerTls, ServerTlsConfig},
+    unix::UnixTransport,
+};

@@ -7,9 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use motet_core::{
-    Body, Call, Codec, Codecs, Deadline, Executed, Metadata, Payload, Reply, ReplyMeta, Result, Status,
-};
+use motet_core::{Body, Call, Codec, Codecs, Deadline, Executed, Metadata, Payload, Reply, ReplyMeta, Result, Status};
 use tokio::time::{Instant, Sleep};
 
 use super::{

@@ -102,9 +102,7 @@ async fn send_requests(
             return;
         };
         let result = match item {
-            Ok(message) => {
-                poll_fn(|cx| poll_send(&shared, id, &message, compress_above, cx)).await
-            }
+            Ok(message) => poll_fn(|cx| poll_send(&shared, id, &message, compress_above, cx)).await,
             Err(status) => Err(status),
         };
         if let Err(status) = result {
@@ -258,7 +256,8 @@ impl Stream for OpenCall {
         match found {
             Found::Nothing => {
                 if codec.is_some()
-                    && let Some(Err(status)) = codec.map(|name| name.find(&this.connection.codecs).map(|c| this.codec = c))
+                    && let Some(Err(status)) =
+                        codec.map(|name| name.find(&this.connection.codecs).map(|c| this.codec = c))
                 {
                     return Poll::Ready(Some(Err(status)));
                 }

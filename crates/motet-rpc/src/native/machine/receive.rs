@@ -118,8 +118,8 @@ impl<T: Default> Machine<T> {
         }
         let settings = Settings::read(payload)?;
         // What was sent so far was sent under version 1's constants.
-        self.send_credit = (self.send_credit + settings.connection_window)
-            .saturating_sub(Settings::V1.connection_window);
+        self.send_credit =
+            (self.send_credit + settings.connection_window).saturating_sub(Settings::V1.connection_window);
         for stream in self.streams.values_mut() {
             stream.sending.window += settings.stream_window as i64 - Settings::V1.stream_window as i64;
         }
@@ -176,10 +176,9 @@ impl<T: Default> Machine<T> {
         if let Some(status) = refusal {
             self.take_body(frame.cursor.remaining())?;
             // The index that a new path takes must reach the user although the call does not.
-            events.extend(matches!(call.path, Path::New(_, Some(_))).then(|| Event::Call(IncomingCall {
-                stream: 0,
-                ..call
-            })));
+            events.extend(
+                matches!(call.path, Path::New(_, Some(_))).then(|| Event::Call(IncomingCall { stream: 0, ..call })),
+            );
             self.refuse(id, &status.with_executed(Executed::No), events);
             return Ok(());
         }
@@ -302,7 +301,8 @@ impl<T: Default> Machine<T> {
         }
         let limit = self.local.max_message;
         if length as u64 > limit {
-            let status = Status::resource_exhausted(format!("a message of {length} bytes is over the limit of {limit}"));
+            let status =
+                Status::resource_exhausted(format!("a message of {length} bytes is over the limit of {limit}"));
             self.refuse(id, &status.with_executed(not_started(&before)), events);
             return Ok(());
         }

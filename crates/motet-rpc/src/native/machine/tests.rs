@@ -119,7 +119,14 @@ fn a_request_that_cannot_be_written_leaves_no_trace() {
     let head = head(&method, &Codec::RAW, &Metadata::new()).compress_above;
     assert_eq!(head, None);
     let metadata = Metadata::new();
-    let sent = CallHead { method: &method, codec: &Codec::RAW, timeout: None, metadata: &metadata, one_way: false, compress_above: None };
+    let sent = CallHead {
+        method: &method,
+        codec: &Codec::RAW,
+        timeout: None,
+        metadata: &metadata,
+        one_way: false,
+        compress_above: None,
+    };
     let error = pair.client.call(&sent, Some(&long), 0).expect_err("too long");
     assert_eq!((error.code(), error.executed()), (Code::ResourceExhausted, motet_core::Executed::No));
     assert!(!pair.client.has_output());
@@ -185,7 +192,8 @@ fn a_stream_s_sender_waits_for_its_reader() {
         assert!(sent < 100, "the window does not hold");
     }
     let (_, events) = pair.run();
-    let costs: Vec<_> = events.iter().filter_map(|e| if let Event::Message { cost, .. } = e { Some(*cost) } else { None }).collect();
+    let costs: Vec<_> =
+        events.iter().filter_map(|e| if let Event::Message { cost, .. } = e { Some(*cost) } else { None }).collect();
     assert_eq!(costs.len(), sent);
     for cost in costs {
         pair.server.consumed(id, cost);
@@ -270,7 +278,8 @@ fn messages_that_do_not_fit_the_memory_budget_are_refused_and_others_go_on() {
     assert_eq!(server.lease.used(), 32 << 20, "eight messages of 4 MiB fit");
     let refused = events.iter().filter(|e| matches!(e, Event::Cancel { .. })).count();
     assert_eq!(refused, 4096 - 8);
-    let held: usize = server.streams.values().filter_map(|s| s.receiving.partial.as_ref()).map(|p| p.bytes.capacity()).sum();
+    let held: usize =
+        server.streams.values().filter_map(|s| s.receiving.partial.as_ref()).map(|p| p.bytes.capacity()).sum();
     assert!(held < 4096, "memory is taken as bytes arrive, not as they are promised: {held}");
 }
 
@@ -367,30 +376,70 @@ fn what_breaks_the_protocol_ends_the_connection_with_a_reason() {
         ("stream id going backwards", vec![call_frame(3, 0, b""), call_frame(1, 0, b"")], "greater"),
         ("stream id used again", vec![call_frame(1, 0, b""), call_frame(1, 0, b"")], "greater"),
         ("data before headers", vec![data(1, flag::MESSAGE, &[0; 4])], "did not begin"),
-        ("data longer than its message", vec![stream.clone(), data(1, flag::MESSAGE, &[1, 0, 0, 0, 9, 9])], "more than its message"),
+        (
+            "data longer than its message",
+            vec![stream.clone(), data(1, flag::MESSAGE, &[1, 0, 0, 0, 9, 9])],
+            "more than its message",
+        ),
         ("continuation of nothing", vec![stream.clone(), data(1, 0, &[1])], "did not begin"),
-        ("message within a message", vec![stream.clone(), data(1, flag::MESSAGE, &[9, 0, 0, 0, 1]), data(1, flag::MESSAGE, &[1, 0, 0, 0, 1])], "before the last one ended"),
-        ("message after the end", vec![stream.clone(), data(1, flag::END, &[]), data(1, flag::MESSAGE, &[0; 4])], "after the end"),
+        (
+            "message within a message",
+            vec![stream.clone(), data(1, flag::MESSAGE, &[9, 0, 0, 0, 1]), data(1, flag::MESSAGE, &[1, 0, 0, 0, 1])],
+            "before the last one ended",
+        ),
+        (
+            "message after the end",
+            vec![stream.clone(), data(1, flag::END, &[]), data(1, flag::MESSAGE, &[0; 4])],
+            "after the end",
+        ),
         ("second end", vec![stream.clone(), data(1, flag::END, &[]), data(1, flag::END, &[])], "second end"),
         ("body longer than the call's message", vec![call_frame(1, 1, b"xx")], "more than its message"),
-        ("an index that was not interned", vec![frame_of(kind::CALL, &[1, flag::MESSAGE | flag::END, 5, 4, 0, 0, 0, 0])], "not interned"),
-        ("an unknown codec", vec![frame_of(kind::CALL, &[1, flag::MESSAGE | flag::END, 0, 1, b'a', 9, 0, 0, 0, 0])], "codec"),
-        ("a unary call without its message", vec![frame_of(kind::CALL, &[1, 0, 0, 1, b'a', 4])], "must have its one message"),
-        ("a path that is no UTF-8", vec![frame_of(kind::CALL, &[1, flag::MESSAGE | flag::END, 0, 1, 0xff, 4, 0, 0, 0, 0])], "UTF-8"),
-        ("a path that is too long", vec![frame_of(kind::CALL, &{
-            let mut payload = BytesMut::from(&[1, flag::MESSAGE | flag::END, 0][..]);
-            put_bytes(&mut payload, &[b'a'; 513]);
-            payload
-        })], "longer than its limit"),
+        (
+            "an index that was not interned",
+            vec![frame_of(kind::CALL, &[1, flag::MESSAGE | flag::END, 5, 4, 0, 0, 0, 0])],
+            "not interned",
+        ),
+        (
+            "an unknown codec",
+            vec![frame_of(kind::CALL, &[1, flag::MESSAGE | flag::END, 0, 1, b'a', 9, 0, 0, 0, 0])],
+            "codec",
+        ),
+        (
+            "a unary call without its message",
+            vec![frame_of(kind::CALL, &[1, 0, 0, 1, b'a', 4])],
+            "must have its one message",
+        ),
+        (
+            "a path that is no UTF-8",
+            vec![frame_of(kind::CALL, &[1, flag::MESSAGE | flag::END, 0, 1, 0xff, 4, 0, 0, 0, 0])],
+            "UTF-8",
+        ),
+        (
+            "a path that is too long",
+            vec![frame_of(kind::CALL, &{
+                let mut payload = BytesMut::from(&[1, flag::MESSAGE | flag::END, 0][..]);
+                put_bytes(&mut payload, &[b'a'; 513]);
+                payload
+            })],
+            "longer than its limit",
+        ),
         ("credit of zero", vec![frame_of(kind::CREDIT, &[0, 0])], "2^40"),
-        ("credit of 2^62", vec![frame_of(kind::CREDIT, &{
-            let mut payload = BytesMut::from(&[0][..]);
-            put_varint(&mut payload, 1 << 62);
-            payload
-        })], "2^40"),
+        (
+            "credit of 2^62",
+            vec![frame_of(kind::CREDIT, &{
+                let mut payload = BytesMut::from(&[0][..]);
+                put_varint(&mut payload, 1 << 62);
+                payload
+            })],
+            "2^40",
+        ),
         ("credit for a stream that did not begin", vec![frame_of(kind::CREDIT, &[1, 1])], "did not begin"),
         ("cancel of a stream that did not begin", vec![frame_of(kind::CANCEL, &[1])], "did not begin"),
-        ("a reply from the caller", vec![call_frame(1, 0, b""), frame_of(kind::REPLY, &[1, flag::MESSAGE | flag::END, 0, 0, 0, 0])], "not made"),
+        (
+            "a reply from the caller",
+            vec![call_frame(1, 0, b""), frame_of(kind::REPLY, &[1, flag::MESSAGE | flag::END, 0, 0, 0, 0])],
+            "not made",
+        ),
         ("an end from the caller", vec![call_frame(1, 0, b""), frame_of(kind::END, &[1, 0, 0])], "side that answers"),
         ("a short ping", vec![frame_of(kind::PING, b"1234567")], "eight bytes"),
         ("compression of a lie", vec![], ""),
@@ -409,7 +458,8 @@ fn what_breaks_the_protocol_ends_the_connection_with_a_reason() {
 fn a_wrong_magic_or_version_is_refused() {
     for (bytes, code) in [(&b"GET / HTTP/1.1"[..], ErrorCode::Protocol), (&[0xAB, 0xBA, 2], ErrorCode::Version)] {
         let mut server = machine(Role::Accepting);
-        let error = server.handle_input(&mut BytesMut::from(bytes), Instant::now(), &mut Vec::new()).expect_err("refused");
+        let error =
+            server.handle_input(&mut BytesMut::from(bytes), Instant::now(), &mut Vec::new()).expect_err("refused");
         assert_eq!(error.code, code);
         server.fail(&error);
         let mut out = BytesMut::new();
@@ -487,7 +537,10 @@ fn metadata_over_its_limits_ends_its_call_and_no_other() {
     for (n, case) in cases.into_iter().enumerate() {
         let (result, events, _) = told(&[case, call_frame(3, 0, b"")]);
         result.expect("the connection goes on");
-        assert!(matches!(&events[..], [Event::Cancel { stream: 1 }, Event::Call(call)] if call.stream == 3), "case {n}: {events:?}");
+        assert!(
+            matches!(&events[..], [Event::Cancel { stream: 1 }, Event::Call(call)] if call.stream == 3),
+            "case {n}: {events:?}"
+        );
     }
 }
 

@@ -7,8 +7,8 @@ use std::{
 };
 
 use motet_core::{
-    Body, BoxFuture, Call, CallOptions, Context, Dispatcher, Drain, Executed, Payload, Peer, Reply, Result,
-    Route, Status, Streaming, TraceParent,
+    Body, BoxFuture, Call, CallOptions, Context, Dispatcher, Drain, Executed, Payload, Peer, Reply, Result, Route,
+    Status, Streaming, TraceParent,
 };
 use tokio::time::Instant;
 

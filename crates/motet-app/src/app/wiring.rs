@@ -1,0 +1,106 @@
+//! Putting the parts of an App together.
+
+use std::sync::{Arc, Mutex, atomic::AtomicBool};
+
+use motet_core::{DrainSignal, Entropy, MemoryTransport, Registry, Result, Transport, Transports};
+use motet_rpc::{ClientTls, NativeClient, NativeServer, TcpTransport, UnixTransport, native::MemoryBudget};
+use tokio::sync::watch;
+
+use super::{
+    Shared,
+    builder::{AppBuilder, RegistrySource},
+    shared::Will,
+};
+use crate::{
+    config::{Config, Settings},
+    health::Board,
+    meta,
+};
+
+/// An App's parts, put together and not yet running.
+///
+/// # Errors
+/// What is wrong with settings, certificates or the registry's URL.
+pub(super) async fn assemble(
+    mut builder: AppBuilder,
+    config: Config,
+    settings: Settings,
+    default_registry: &str,
+) -> Result<Arc<Shared>> {
+    let entropy = settings.app.seed.map_or_else(Entropy::from_system, Entropy::seeded);
+    let registry = registry(&mut builder, &config, &settings, default_registry).await?;
+    let transports = transports(&mut builder, &settings)?;
+
+    let mut native = settings.native.clone();
+    if !config.contains("protocols.motet.max_message") {
+        native.max_message = settings.server.message_limit as u64;
+    }
+    let budget = MemoryBudget::new(settings.server.memory_limit);
+    let motet = NativeServer::new(native.clone()).with_budget(budget);
+    let mut server = builder.server.config(settings.server.clone()).entropy(entropy.clone());
+    server = server.transports(transports.clone()).codecs(builder.codecs.clone()).protocol(Arc::new(motet));
+    for protocol in builder.server_protocols {
+        server = server.protocol(protocol);
+    }
+    let server = server.build()?;
+
+    let local = DrainSignal::new();
+    let mut client = builder.client.config(settings.client.clone()).entropy(entropy.clone());
+    client = client.transports(transports).codecs(builder.codecs).registry(registry.clone());
+    client = client.protocol(Arc::new(NativeClient::new(native)));
+    for protocol in builder.client_protocols {
+        client = client.protocol(protocol);
+    }
+    let client = client.local(server.dispatcher().clone(), Some(local.drain())).build();
+
+    let name = if settings.app.name.is_empty() { builder.name } else { settings.app.name.clone() };
+    let shared = Arc::new(Shared {
+        name,
+        config,
+        settings,
+        entropy,
+        registry,
+        client,
+        server,
+        local,
+        board: Board::default(),
+        will: watch::channel(Will::Run).0,
+        open: AtomicBool::new(true),
+        offered: Mutex::default(),
+        nodes: Mutex::default(),
+    });
+    shared.server.add(meta::service(&shared)?)?;
+    Ok(shared)
+}
+
+/// The registry: one given as a value counts above files, below environment and flags.
+async fn registry(
+    builder: &mut AppBuilder,
+    config: &Config,
+    settings: &Settings,
+    default: &str,
+) -> Result<Arc<dyn Registry>> {
+    let url = &settings.registry.url;
+    match builder.registry.take() {
+        Some(RegistrySource::Value(registry)) if !config.is_text("registry.url") => Ok(registry),
+        _ if url.is_empty() => builder.registries.open(default).await,
+        _ => builder.registries.open(url).await,
+    }
+}
+
+/// TCP, Unix sockets and a memory of the App's own, and what the builder adds.
+fn transports(builder: &mut AppBuilder, settings: &Settings) -> Result<Transports> {
+    let tls = match (builder.client_tls.take(), &settings.client_tls) {
+        (Some(tls), _) => Some(tls),
+        (None, Some(files)) => Some(ClientTls::load(files)?),
+        (None, None) => None,
+    };
+    let (tcp, unix): (Arc<dyn Transport>, Arc<dyn Transport>) = match tls {
+        Some(tls) => {
+            (Arc::new(TcpTransport::new().with_tls(tls.clone())), Arc::new(UnixTransport::new().with_tls(tls)))
+        }
+        None => (Arc::new(TcpTransport::new()), Arc::new(UnixTransport::new())),
+    };
+    let own = Transports::new().with(tcp).with(unix).with(Arc::new(MemoryTransport::new()));
+    Ok(builder.transports.drain(..).fold(own, Transports::with))
+}

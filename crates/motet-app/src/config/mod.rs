@@ -1,0 +1,17 @@
+//! Configuration: a tree of sections, merged from files, the environment and flags, each value
+//! remembering where it came from.
+
+mod de;
+mod duration;
+mod layers;
+mod nearest;
+mod settings;
+mod source;
+mod tree;
+
+pub use source::ConfigSource;
+pub use tree::{Config, ConfigView};
+
+pub(crate) use layers::{Loaded, USAGE, load};
+pub(crate) use nearest::nearest;
+pub(crate) use settings::{Introspection, LogFormat, LogSettings, OnPanic, ServiceSettings, Settings, Supervision};

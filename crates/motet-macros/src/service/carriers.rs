@@ -1,0 +1,152 @@
+//! How the arguments and replies of each method are carried, found by type.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::{Ident, Type};
+
+use super::attribute::Family;
+use super::model::{Argument, Method, Model, Reply, Requests, span_of};
+
+pub(super) fn write(model: &Model) -> TokenStream {
+    let carriers = model.methods.iter().map(|method| {
+        let checks = checks(model, method);
+        let (request, reply) = (request(model, method), reply(model, method));
+        quote!(#checks #request #reply)
+    });
+    quote!(#(#carriers)*)
+}
+
+/// First of all: errors about types are to land on these types and to say what to do.
+fn checks(model: &Model, method: &Method) -> TokenStream {
+    let (typed, output) = (model.typed(), &method.output);
+    let is_result = quote_spanned!(span_of(output)=> #typed::check_outcome::<#output>());
+    let is_error = quote_spanned! {span_of(output)=>
+        #typed::check_error::<<#output as #typed::Outcome>::Error>()
+    };
+    let mut types: Vec<TokenStream> = Vec::new();
+    if let Requests::Arguments(arguments) = &method.requests {
+        if let [argument] = arguments.as_slice() {
+            types.push(check(model, &argument.ty));
+        } else if model.family == Family::Serde {
+            types.extend(arguments.iter().map(|argument| {
+                let ty = &argument.ty;
+                quote_spanned!(span_of(ty)=> #typed::check_portable::<#ty>();)
+            }));
+        }
+    }
+    if let Requests::Stream { item, .. } = &method.requests {
+        types.push(check(model, item));
+    }
+    if let Reply::Stream(ty) | Reply::One(Some(ty)) = &method.reply {
+        types.push(check(model, ty));
+    }
+    quote! {
+        const _: fn() = || {
+            #is_result;
+            #is_error;
+            #(#types)*
+        };
+    }
+}
+
+fn check(model: &Model, ty: &Type) -> TokenStream {
+    let (typed, core) = (model.typed(), model.core());
+    match model.family {
+        Family::Serde => quote_spanned! {span_of(ty)=>
+            (&#typed::Pick::<#core::SerdeFormat, #ty>::NEW).pick().check();
+        },
+        Family::Proto => quote_spanned!(span_of(ty)=> #typed::check_prost::<#ty>();),
+        Family::Plain => quote_spanned!(span_of(ty)=> #typed::check_plain::<#ty>();),
+    }
+}
+
+/// The family as an expression; whether constraints are known is a question to the body's type.
+fn format(model: &Model, body: &TokenStream) -> TokenStream {
+    let (typed, core) = (model.typed(), model.core());
+    match model.family {
+        Family::Serde => quote!(#typed::FormatTag::<#core::SerdeFormat>::NEW),
+        Family::Proto => quote!(#typed::FormatTag::<#core::ProtoFormat>::NEW),
+        Family::Plain => quote!((&#typed::Checks::<#body>::NEW).format()),
+    }
+}
+
+fn request(model: &Model, method: &Method) -> TokenStream {
+    let (core, function) = (model.core(), method.request_carrier());
+    let arguments = match &method.requests {
+        Requests::Stream { item, .. } => {
+            let carrier = value(model, &quote!(#item));
+            return quote!(fn #function() -> impl #core::Carry<Value = #item> { #carrier });
+        }
+        Requests::Arguments(arguments) => arguments,
+    };
+    let names = format_ident!("__{}Names", camel(&method.ident));
+    let declared = declare_names(model, method, &names, arguments);
+    let carrier = match arguments.as_slice() {
+        [] if model.family == Family::Proto => value(model, &quote!(())),
+        [] => {
+            let format = format(model, &quote!(#core::Empty));
+            quote!(#format.unit())
+        }
+        [argument] => lone(model, &argument.ty, &names),
+        several => {
+            let types = several.iter().map(|argument| &argument.ty);
+            let tuple = quote!((#(#types),*));
+            let format = format(model, &quote!(#core::Arguments<#names, #tuple>));
+            quote!(#format.named::<#names, #tuple>())
+        }
+    };
+    let types = arguments.iter().map(|argument| &argument.ty);
+    quote! {
+        #declared
+        fn #function() -> impl #core::Carry<Value = (#(#types,)*)> { #carrier }
+    }
+}
+
+fn reply(model: &Model, method: &Method) -> TokenStream {
+    let (core, typed, function, output) = (model.core(), model.typed(), method.reply_carrier(), &method.output);
+    let ty = match &method.reply {
+        Reply::One(Some(ty)) | Reply::Stream(ty) => quote!(#ty),
+        Reply::One(None) => quote!(<#output as #typed::Outcome>::Reply),
+    };
+    let carrier = value(model, &ty);
+    quote!(fn #function() -> impl #core::Carry<Value = #ty> { #carrier })
+}
+
+fn value(model: &Model, ty: &TokenStream) -> TokenStream {
+    let format = format(model, ty);
+    match model.family {
+        Family::Proto => quote!(#format.whole::<#ty>()),
+        _ => quote!((&#format.of::<#ty>()).pick().value()),
+    }
+}
+
+fn lone(model: &Model, ty: &Type, names: &Ident) -> TokenStream {
+    let format = format(model, &quote!(#ty));
+    match model.family {
+        Family::Proto => quote!(#format.lone::<#names, #ty>()),
+        _ => quote!((&#format.of::<#ty>()).pick().argument::<#names>()),
+    }
+}
+
+fn declare_names(model: &Model, method: &Method, names: &Ident, arguments: &[Argument]) -> TokenStream {
+    let core = model.core();
+    let name = format!("{}Request", camel(&method.ident));
+    let fields = arguments.iter().map(Argument::name);
+    let sensitive = arguments.iter().enumerate().filter(|(_, argument)| argument.sensitive).map(|(at, _)| at);
+    quote! {
+        struct #names;
+        impl #core::Names for #names {
+            const NAME: &'static str = #name;
+            const FIELDS: &'static [&'static str] = &[#(#fields),*];
+            const SENSITIVE: &'static [usize] = &[#(#sensitive),*];
+            const MODULE: &'static str = ::core::module_path!();
+        }
+    }
+}
+
+pub(super) fn camel(ident: &Ident) -> String {
+    let name = ident.unraw().to_string();
+    let words = name.split('_').filter(|word| !word.is_empty());
+    words.map(|word| word[..1].to_ascii_uppercase() + &word[1..]).collect()
+}

@@ -1,0 +1,78 @@
+//! The server: what runs an implementation of the trait.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::model::{Method, Model, Requests};
+
+pub(super) fn declare(model: &Model) -> TokenStream {
+    let (vis, server, core) = (&model.vis, model.server(), model.core());
+    let docs = format!("Serves an implementation of [`{}`] as the service `{}`.", model.ident, model.name);
+    quote! {
+        #[doc = #docs]
+        #[derive(Clone, Debug)]
+        #vis struct #server(#core::Result<#core::Service>);
+    }
+}
+
+pub(super) fn write(model: &Model) -> TokenStream {
+    let (vis, ident, server, core, typed) = (&model.vis, &model.ident, model.server(), model.core(), model.typed());
+    let handlers = model.methods.iter().map(|method| handler(model, method));
+    quote! {
+        fn __service<S: #ident>(service: S) -> #core::Result<#core::Service> {
+            let service = ::std::sync::Arc::new(service);
+            #typed::ServiceBuilder::new(__descriptor())
+                #(.handle(#handlers))*
+                .build()
+        }
+
+        impl #server {
+            /// Serves this implementation.
+            #vis fn new(service: impl #ident) -> Self {
+                Self(__service(service))
+            }
+
+            /// What the service is, as data.
+            #vis fn descriptor() -> #core::ServiceDescriptor {
+                __descriptor()
+            }
+
+            /// The service.
+            ///
+            /// # Errors
+            /// InvalidArgument when the descriptor breaks a rule, such as a body that is no object.
+            #vis fn into_service(self) -> #core::Result<#core::Service> {
+                self.0
+            }
+        }
+
+        impl #typed::IntoService for #server {
+            fn into_service(self) -> #core::Result<#core::Service> {
+                self.0
+            }
+        }
+
+        impl ::core::convert::TryFrom<#server> for #core::Service {
+            type Error = #core::Status;
+
+            fn try_from(server: #server) -> #core::Result<#core::Service> {
+                server.0
+            }
+        }
+    }
+}
+
+fn handler(model: &Model, method: &Method) -> TokenStream {
+    let (typed, ident, name, function) = (model.typed(), &model.ident, &method.ident, method.function());
+    let (request, reply) = (method.request_carrier(), method.reply_carrier());
+    let arguments: Vec<_> = method.arguments().iter().map(|argument| &argument.ident).collect();
+    let pattern = match &method.requests {
+        Requests::Arguments(_) => quote!((#(#arguments,)*)),
+        Requests::Stream { .. } => quote!(#(#arguments)*),
+    };
+    quote! {
+        #typed::#function(&service, #request(), #reply(), |__service, __cx, #pattern| async move {
+            <S as #ident>::#name(&__service, &__cx, #(#arguments),*).await
+        })
+    }
+}

@@ -1,0 +1,318 @@
+//! One call: the first attempt without detours, then what failing leads to.
+
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use futures_util::future::{Either, select};
+use motet_core::{BoxFuture, Call, Cancel, Code, Context, Executed, FailMode, Reply, Result, Status};
+use tokio::time::Instant;
+
+use super::{
+    kept::Kept,
+    local,
+    pool::{Pool, Start},
+    settings::Settings,
+    target::{Place, Target},
+    trace,
+};
+
+/// How many nodes a call is offered to before it counts as a failed attempt: nothing is sent to
+/// those that cannot be connected to.
+const REACH: usize = 8;
+/// The first pause before a call is sent again, doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(25);
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Makes a call, with as many attempts as its options allow, and says when it was over. `started` is
+/// the present moment: the clock is read only once more.
+pub(crate) async fn run(target: &Arc<Target>, mut call: Call, started: Instant) -> (Result<Reply>, Instant) {
+    if let Some(status) = too_late(&call, started) {
+        return (Err(status), started);
+    }
+    if let Some(route) = local::find(target, &call) {
+        return local::run(target, route, call).await;
+    }
+    let settings = &target.settings;
+    settings.budget.deposit();
+    settings.health.wake(settings);
+    let place = target.pick(&call);
+    let kept = Kept::of(&mut call);
+    let several = |place: &Arc<Place>| kept.may_run_twice_at_once() && target.elsewhere(place);
+    let failure = match place {
+        Some(place) if !several(&place) => match place.pool.start(call) {
+            Start::Running(running) => {
+                trace::sent(&place, 1);
+                let sent = Sent::new(place);
+                let Some(result) = until_cancelled(&kept.cx, running).await else {
+                    return (Err(Cancel::status()), Instant::now());
+                };
+                let ended = Instant::now();
+                let place = sent.end(settings, started, ended, &result);
+                match result {
+                    Ok(reply) => return (Ok(reply), ended),
+                    Err(status) => Err(Failure { status, place: Some(place) }),
+                }
+            }
+            Start::Later(call) => Ok(call),
+        },
+        _ => Ok(call),
+    };
+    let rest = Box::pin(persist(target, &kept, failure));
+    let result = until_cancelled(&kept.cx, rest).await.unwrap_or_else(|| Err(Cancel::status()));
+    let ended = Instant::now();
+    (result.map_err(|status| own_limit(status, &kept, ended)), ended)
+}
+
+/// The status of a call that need not begin.
+fn too_late(call: &Call, now: Instant) -> Option<Status> {
+    let late = call.deadline.filter(|deadline| deadline.at <= now);
+    let late = late.map(|deadline| deadline.status(&call.method.path));
+    let left = || call.cx.is_cancelled().then(Cancel::status);
+    late.or_else(left).map(|status| status.with_executed(Executed::No))
+}
+
+/// A peer knows only that its caller had a limit; which one that was, and where it was set, is known
+/// here.
+fn own_limit(status: Status, kept: &Kept, now: Instant) -> Status {
+    /// The peer's clock may run out a little earlier.
+    const EARLY: Duration = Duration::from_millis(10);
+    match kept.deadline {
+        Some(own) if status.code() == Code::DeadlineExceeded => {
+            let passed = own.at <= now + EARLY || status.message().contains("the caller's limit of");
+            if passed { own.status(&kept.method.path).with_executed(status.executed()) } else { status }
+        }
+        _ => status,
+    }
+}
+
+/// Runs to the end, or until the Context is cancelled, which drops it.
+pub(super) async fn until_cancelled<T>(cx: &Context, mut running: impl Future<Output = T> + Unpin) -> Option<T> {
+    if !cx.can_be_cancelled() {
+        return Some(running.await);
+    }
+    let mut cancelled = pin!(cx.cancelled());
+    std::future::poll_fn(|task| match Pin::new(&mut running).poll(task) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => cancelled.as_mut().poll(task).map(|()| None),
+    })
+    .await
+}
+
+/// An attempt that failed.
+struct Failure {
+    status: Status,
+    /// Where; `None` when there was no node to try.
+    place: Option<Arc<Place>>,
+}
+
+/// Attempts until one succeeds or no more are allowed. Begins with a call that has not been sent, or
+/// with the failure of the first attempt.
+async fn persist(target: &Arc<Target>, kept: &Kept, first: Result<Call, Failure>) -> Result<Reply> {
+    let config = &target.settings.config;
+    let mode = kept.options.fail_mode.unwrap_or(config.fail_mode);
+    let retries = match mode {
+        FailMode::Fast => 0,
+        _ => kept.options.retries.unwrap_or(config.retries),
+    };
+    let mut outcome = match first {
+        Ok(call) => send(target, kept, call, None, mode, 1).await,
+        Err(failure) => Err(failure),
+    };
+    let mut failures = 0;
+    loop {
+        let (status, place) = match outcome {
+            Ok(reply) => return Ok(reply),
+            Err(Failure { status, place: Some(place) }) => (status, place),
+            Err(failure) => return Err(failure.status),
+        };
+        let safe = status.executed() == Executed::No || kept.may_run_twice();
+        if failures >= retries || !safe || !status.may_retry() {
+            return Err(status);
+        }
+        let pause = pause(target, &status, &place, failures, mode);
+        let in_time = kept.deadline.is_none_or(|by| Instant::now() + pause < by.at);
+        if !in_time || !target.settings.budget.withdraw() {
+            return Err(status);
+        }
+        tokio::time::sleep(pause).await;
+        let Some(call) = kept.again() else { return Err(status) };
+        tracing::debug!(target: "motet", method = kept.method.path, %status, "trying again");
+        failures += 1;
+        outcome = send(target, kept, call, Some(&place), mode, failures + 1).await;
+    }
+}
+
+/// How long to wait before the next attempt. The first comes at once if nothing was executed and
+/// circumstances have changed: another node, or a connection to be made anew.
+fn pause(target: &Target, status: &Status, place: &Place, failures: u32, mode: FailMode) -> Duration {
+    let changed = mode == FailMode::Over && target.elsewhere(place) || !place.pool.is_healthy();
+    let own = if failures == 0 && status.executed() == Executed::No && changed {
+        Duration::ZERO
+    } else {
+        let longest = FIRST_PAUSE.saturating_mul(1 << failures.min(10)).min(LONGEST_PAUSE);
+        longest.mul_f64(1.0 - target.settings.entropy.unit() / 2.0)
+    };
+    own.max(status.retry_after().unwrap_or_default())
+}
+
+/// Makes one attempt, away from where the last one failed or, in mode Try, there again.
+async fn send(
+    target: &Arc<Target>,
+    kept: &Kept,
+    call: Call,
+    failed: Option<&Arc<Place>>,
+    mode: FailMode,
+    attempt: u32,
+) -> Result<Reply, Failure> {
+    let (place, pool, running) = reach(target, call, failed, mode).await?;
+    trace::sent(&place, attempt);
+    let first = answer(target, place, running);
+    let outcome = if kept.may_run_twice_at_once() {
+        let first = pin!(first);
+        match select(first, pin!(pool.suspected())).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right(((), first)) => hedge(target, kept, first, attempt).await,
+        }
+    } else {
+        first.await
+    };
+    outcome.map_err(|(status, place)| Failure { status, place: Some(place) })
+}
+
+type Outcome = Result<Reply, (Status, Arc<Place>)>;
+
+/// Waits for the answer of a node and lets its candidate know how it went.
+async fn answer(target: &Arc<Target>, place: Arc<Place>, running: BoxFuture<'static, Result<Reply>>) -> Outcome {
+    let started = Instant::now();
+    let sent = Sent::new(place);
+    let result = running.await;
+    let place = sent.end(&target.settings, started, Instant::now(), &result);
+    result.map_err(|status| (status, place))
+}
+
+/// The node has fallen silent: sends the call to another, if the budget has one left, and takes the
+/// first answer.
+async fn hedge(
+    target: &Arc<Target>,
+    kept: &Kept,
+    mut first: Pin<&mut (impl Future<Output = Outcome> + Send)>,
+    attempt: u32,
+) -> Outcome {
+    let mode = kept.options.fail_mode.unwrap_or(target.settings.config.fail_mode);
+    let call = (mode == FailMode::Over && target.settings.budget.withdraw()).then(|| kept.again()).flatten();
+    let Some(call) = call else { return first.await };
+    let second = pin!(async {
+        let (place, _, running) = reach(target, call, None, mode).await.map_err(|failure| failure.status).ok()?;
+        trace::sent(&place, attempt + 1);
+        Some(answer(target, place, running).await)
+    });
+    match select(first.as_mut(), second).await {
+        Either::Left((Err(failed), second)) if failed.0.may_retry() => second.await.unwrap_or(Err(failed)),
+        Either::Left((outcome, _)) => outcome,
+        Either::Right((Some(Err(failed)), first)) if failed.0.may_retry() => first.await,
+        Either::Right((Some(outcome), _)) => outcome,
+        Either::Right((None, first)) => first.await,
+    }
+}
+
+/// Brings a call to a connection: one that is open, or one that is made for it. While nothing is
+/// sent, nodes that cannot be connected to are passed over.
+async fn reach(
+    target: &Arc<Target>,
+    mut call: Call,
+    failed: Option<&Arc<Place>>,
+    mode: FailMode,
+) -> Result<(Arc<Place>, Arc<Pool>, BoxFuture<'static, Result<Reply>>), Failure> {
+    let nowhere = |status| Failure { status, place: None };
+    let mut not = failed.cloned();
+    for tries in 1.. {
+        let place = match (mode, failed) {
+            (FailMode::Try, Some(same)) => same.clone(),
+            _ => target.choose(&call, not.as_deref()).await.map_err(nowhere)?,
+        };
+        let Some(pool) = place.by(&target.settings, call.options.protocol.as_deref()) else {
+            return Err(nowhere(Status::internal("a node was chosen that does not speak the call's protocol")));
+        };
+        call = match pool.start(call) {
+            Start::Running(running) => return Ok((place, pool, running)),
+            Start::Later(call) => call,
+        };
+        let elsewhere = || mode == FailMode::Over && tries < REACH && target.elsewhere(&place);
+        if pool.is_avoided() && elsewhere() {
+            not = Some(place);
+            continue;
+        }
+        let status = match pool.ready(&call.method.path, call.deadline).await {
+            Err(status) => status,
+            Ok(()) => match pool.start(call) {
+                Start::Running(running) => return Ok((place, pool, running)),
+                Start::Later(back) => {
+                    call = back;
+                    pool.unreachable("the connection was lost at once")
+                }
+            },
+        };
+        if !status.may_retry() || !elsewhere() {
+            return Err(Failure { status, place: Some(place) });
+        }
+        not = Some(place);
+    }
+    Err(nowhere(Status::internal("nodes are counted without end")))
+}
+
+/// A call that a node has been given. Dropped before its end it was cancelled, which says nothing
+/// about the node.
+struct Sent(Option<Arc<Place>>);
+
+impl Sent {
+    #[inline]
+    fn new(place: Arc<Place>) -> Sent {
+        place.candidate.begin();
+        Sent(Some(place))
+    }
+
+    #[inline]
+    fn end(mut self, settings: &Settings, started: Instant, ended: Instant, result: &Result<Reply>) -> Arc<Place> {
+        let place = self.0.take().expect("taken only here and by drop");
+        let now = nanos(ended.saturating_duration_since(settings.origin));
+        let took = nanos(ended.saturating_duration_since(started));
+        match result {
+            Ok(_) => place.candidate.end(now, took, false),
+            Err(status) if status.code() == Code::Cancelled => place.candidate.abandon(),
+            Err(status) => place.candidate.end(now, took, blames_the_node(status.code())),
+        }
+        place
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        if let Some(place) = self.0.take() {
+            place.candidate.abandon();
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    duration.as_secs() * 1_000_000_000 + u64::from(duration.subsec_nanos())
+}
+
+/// Whether an error says that the node is in a bad way. One that was too slow is judged by its time:
+/// the limit may have been a short one.
+fn blames_the_node(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unavailable
+            | Code::ResourceExhausted
+            | Code::Internal
+            | Code::Unknown
+            | Code::DataLoss
+            | Code::Unimplemented
+    )
+}

@@ -1,0 +1,119 @@
+//! The end of a call: at its reply, or at the last message of its reply stream.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context as Task, Poll},
+};
+
+use futures_core::Stream;
+use motet_core::{Body, Code, Ends, Payload, Reply, ReplyMeta, Result, Status, Streaming};
+use tokio::time::Instant;
+use tracing::Span;
+
+use super::trace;
+use crate::MethodStats;
+
+/// Who is told how a call ended. Dropping it ends the call as cancelled.
+pub(super) struct Ending {
+    stats: Arc<MethodStats>,
+    started: Instant,
+    captured: Option<ReplyMeta>,
+    ends: Ends,
+    span: Span,
+    over: bool,
+}
+
+impl Ending {
+    /// A call begins.
+    #[inline]
+    pub(super) fn new(stats: Arc<MethodStats>, started: Instant, captured: Option<ReplyMeta>) -> Ending {
+        stats.begin();
+        Ending { stats, started, captured, ends: Ends::default(), span: Span::none(), over: false }
+    }
+
+    /// Adds those who are told only on calls that have middleware or a span.
+    pub(super) fn tell(&mut self, ends: Ends, span: Span) {
+        (self.ends, self.span) = (ends, span);
+    }
+
+    /// The result of a call as its caller sees it: the call ends now, or with its reply stream.
+    #[inline]
+    pub(super) fn finish(mut self, result: Result<Reply>, at: Instant) -> Result<Reply> {
+        match result {
+            Ok(Reply { meta, body: Body::Stream(stream) }) => {
+                self.capture_head(&meta);
+                let stream = Streaming::new(Watched { ending: self, stream: Some(stream), meta: meta.clone() });
+                Ok(Reply { meta, body: Body::Stream(stream) })
+            }
+            Ok(reply) => {
+                self.capture_head(&reply.meta);
+                self.end(None, Some(&reply.meta), at);
+                Ok(reply)
+            }
+            Err(status) => {
+                self.end(Some(&status), None, at);
+                Err(status)
+            }
+        }
+    }
+
+    fn capture_head(&self, meta: &ReplyMeta) {
+        if let Some(captured) = &self.captured
+            && let Some(initial) = meta.initial()
+        {
+            captured.set_initial(initial);
+        }
+    }
+
+    fn end(&mut self, status: Option<&Status>, meta: Option<&ReplyMeta>, at: Instant) {
+        self.over = true;
+        self.stats.end(at.saturating_duration_since(self.started), status.map(Status::code));
+        if let Some(captured) = &self.captured {
+            let trailing = status.map(|status| status.metadata().clone()).filter(|metadata| !metadata.is_empty());
+            if let Some(trailing) = trailing.or_else(|| meta.and_then(ReplyMeta::trailing)) {
+                captured.set_trailing(trailing);
+            }
+        }
+        trace::ended(&self.span, status);
+        self.ends.finish(status);
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if !self.over {
+            self.stats.end(self.started.elapsed(), Some(Code::Cancelled));
+            if !self.ends.is_none() || !self.span.is_disabled() {
+                let status = Status::cancelled("the call was dropped before its end");
+                trace::ended(&self.span, Some(&status));
+                self.ends.finish(Some(&status));
+            }
+        }
+    }
+}
+
+/// A reply stream on its way to the caller.
+struct Watched {
+    stream: Option<Streaming<Payload>>,
+    meta: ReplyMeta,
+    // Behind the stream: dropping cancels the call before it tells of its end.
+    ending: Ending,
+}
+
+impl Stream for Watched {
+    type Item = Result<Payload>;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let Some(stream) = &mut this.stream else { return Poll::Ready(None) };
+        let item = std::task::ready!(Pin::new(stream).poll_next(task));
+        if !matches!(item, Some(Ok(_))) {
+            this.stream = None;
+            let status = item.as_ref().and_then(|item| item.as_ref().err());
+            this.ending.capture_head(&this.meta);
+            this.ending.end(status, Some(&this.meta), Instant::now());
+        }
+        Poll::Ready(item)
+    }
+}

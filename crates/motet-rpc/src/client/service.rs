@@ -1,0 +1,175 @@
+//! Calls to one service.
+
+use std::sync::Arc;
+
+use motet_core::{
+    Body, BoxFuture, Call, CallOptions, Codec, Context, Deadline, Ends, Handler, Kind, Limit, MethodDescriptor, Next,
+    Reply, Result,
+};
+use tokio::time::Instant;
+use tracing::{Instrument, Span};
+
+use super::{ClientConfig, attempt, reply::Ending, target::Target, trace};
+
+/// Calls one service. Cheap to clone; the generated clients hold one.
+#[derive(Clone)]
+pub struct ServiceClient {
+    target: Arc<Target>,
+    options: Arc<CallOptions>,
+}
+
+impl ServiceClient {
+    pub(super) fn new(target: Arc<Target>, options: Arc<CallOptions>) -> ServiceClient {
+        ServiceClient { target, options }
+    }
+
+    /// The name of the service.
+    pub fn name(&self) -> &str {
+        &self.target.service
+    }
+
+    /// The options of calls made through this.
+    pub fn options(&self) -> &Arc<CallOptions> {
+        &self.options
+    }
+
+    /// The same client with other options.
+    #[must_use]
+    pub fn with_options(&self, options: CallOptions) -> ServiceClient {
+        ServiceClient { target: self.target.clone(), options: Arc::new(options) }
+    }
+
+    /// The codec in which a call of this method would like to go: the options', else the method's.
+    pub fn codec(&self, method: &MethodDescriptor) -> Codec {
+        if let Some(codec) = &self.options.codec {
+            return codec.clone();
+        }
+        let builtin = [Codec::PROTOBUF, Codec::JSON, Codec::MSGPACK, Codec::RAW];
+        let builtin = builtin.into_iter().find(|codec| codec.content_type() == method.content_type);
+        let codec = builtin.or_else(|| self.target.settings.codecs.find(&method.content_type).ok());
+        codec.unwrap_or(Codec::PROTOBUF)
+    }
+
+    /// A call of this client, ready for [`ServiceClient::call`]: with its options, and with the
+    /// metadata that the Context gives to child calls.
+    ///
+    /// # Errors
+    /// As [`Context::call_metadata`].
+    pub fn prepare(&self, method: &Arc<MethodDescriptor>, cx: &Context, codec: Codec, body: Body) -> Result<Call> {
+        let mut call = Call::new(method.clone(), cx.clone(), body, codec, self.options.clone());
+        call.metadata = cx.call_metadata()?;
+        Ok(call)
+    }
+
+    /// Makes a call of any kind; resolves at the reply's head, for a one-way call once it is written.
+    /// It runs the client's middleware once around all attempts, keeps the earlier of the Context's
+    /// deadline and the timeouts that apply, and ends when the Context is cancelled. Dropping the
+    /// future, or the reply's stream, cancels the call.
+    ///
+    /// # Errors
+    /// The status of the call. [`Status::executed`](motet_core::Status::executed) says whether it can
+    /// have run.
+    pub async fn call(&self, mut call: Call) -> Result<Reply> {
+        let started = Instant::now();
+        let settings = &self.target.settings;
+        call.deadline = deadline(&call, &settings.config, started);
+        let ending = Ending::new(self.target.stats(&call.method), started, call.cx.captured().cloned());
+        if !settings.middleware.is_empty() || !call.ends.is_none() || trace::wanted(&call) {
+            return Box::pin(self.dressed(call, ending)).await;
+        }
+        let (result, ended) = attempt::run(&self.target, call, started).await;
+        ending.finish(result, ended)
+    }
+
+    /// A call with all that most calls do without: middleware, end hooks, a span.
+    async fn dressed(&self, mut call: Call, mut ending: Ending) -> Result<Reply> {
+        let settings = &self.target.settings;
+        let span = match trace::wanted(&call) {
+            true => trace::begin(&mut call, &settings.entropy),
+            false => Ok(Span::none()),
+        };
+        if call.ends.is_none() && !settings.middleware.is_empty() {
+            call.ends = Ends::new();
+        }
+        let span = match span {
+            Ok(span) => span,
+            Err(status) => return ending.finish(Err(status), Instant::now()),
+        };
+        ending.tell(call.ends.clone(), span.clone());
+        let next = Next::new(settings.middleware.clone(), Arc::new(Attempts(self.target.clone())));
+        let result = next.run(call).instrument(span).await;
+        ending.finish(result, Instant::now())
+    }
+}
+
+/// The inner end of the client's middleware.
+struct Attempts(Arc<Target>);
+
+impl Handler for Attempts {
+    fn call(&self, mut call: Call) -> BoxFuture<'static, Result<Reply>> {
+        let target = self.0.clone();
+        // The end is told where the call began.
+        call.ends = Ends::default();
+        Box::pin(async move { attempt::run(&target, call, Instant::now()).await.0 })
+    }
+}
+
+/// When a call must be over: its Context's deadline, or its own timeout (the option's, the method's,
+/// for unary calls the client's) from now, whichever comes first.
+fn deadline(call: &Call, config: &ClientConfig, now: Instant) -> Option<Deadline> {
+    let (timeout, limit) = match (call.options.timeout, call.method.timeout()) {
+        (Some(timeout), _) => (timeout, Limit::Client),
+        (None, Some(timeout)) => (timeout, Limit::Method),
+        (None, None) if call.method.kind == Kind::Unary => (config.timeout, Limit::Client),
+        (None, None) => return call.deadline,
+    };
+    Some(Deadline::starting(now, timeout, limit).earlier(call.deadline))
+}
+
+impl std::fmt::Debug for ServiceClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServiceClient").field("service", &self.target.service).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use motet_core::{MethodOptions, Payload};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_is_the_earlier_of_the_context_s_and_the_timeout_that_applies() {
+        use Limit::{Caller, Client, Method};
+        let table = [
+            // kind, Context, option, method → seconds, limit
+            (Kind::Unary, None, None, None, Some((10, Client))),
+            (Kind::Unary, None, None, Some(3), Some((3, Method))),
+            (Kind::Unary, None, Some(20), Some(3), Some((20, Client))),
+            (Kind::Unary, Some(2), Some(20), Some(3), Some((2, Caller))),
+            (Kind::Unary, Some(30), None, None, Some((10, Client))),
+            (Kind::Unary, Some(30), Some(20), None, Some((20, Client))),
+            (Kind::Unary, Some(30), None, Some(3), Some((3, Method))),
+            (Kind::ServerStream, None, None, None, None),
+            (Kind::ClientStream, None, None, None, None),
+            (Kind::Bidi, Some(30), None, None, Some((30, Caller))),
+            (Kind::Bidi, None, Some(5), None, Some((5, Client))),
+            (Kind::Bidi, None, None, Some(3), Some((3, Method))),
+        ];
+        for (kind, context, option, method, expected) in table {
+            let mut own = MethodOptions::default();
+            own.timeout_ms = method.map(|seconds: u64| seconds * 1000);
+            let method = Arc::new(MethodDescriptor::new("a", "b").kind(kind).options(own));
+            let cx =
+                context.map_or(Context::new(), |seconds| Context::new().with_timeout(Duration::from_secs(seconds)));
+            let mut options = CallOptions::default();
+            options.timeout = option.map(Duration::from_secs);
+            let body = Body::One(Payload::encoded("", Codec::RAW));
+            let call = Call::new(method, cx, body, Codec::RAW, Arc::new(options));
+            let found = deadline(&call, &ClientConfig::default(), Instant::now());
+            assert_eq!(found.map(|d| (d.timeout.as_secs(), d.limit)), expected, "{kind:?} {context:?} {option:?}");
+        }
+    }
+}

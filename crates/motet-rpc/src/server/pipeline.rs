@@ -1,0 +1,247 @@
+//! What every call passes between its protocol and its handler.
+//!
+//! One fused layer enforces the deadline, catches panics, makes the Context current, counts, traces
+//! and runs the user's middleware. A call whose handler completes at its first poll arms no timer and
+//! costs one allocation beyond the handler's own.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use motet_core::{
+    BoxFuture, Call, Entropy, Executed, Handler, Map, MethodDescriptor, Middleware, Next, Reply, Result, Route,
+    Service, Status, Timeouts, TraceParent,
+};
+use tokio::time::Instant;
+
+use super::served::{Scope, Served, catch};
+use crate::stats::{MethodStats, Stats};
+
+/// How many one-way calls run at once unless told otherwise.
+pub(super) const MAX_ONE_WAY: usize = 10_000;
+
+/// What the pipelines of one server share.
+#[derive(Clone)]
+pub struct PipelineSettings {
+    middleware: Arc<[Arc<dyn Middleware>]>,
+    stats: Stats,
+    entropy: Entropy,
+    timeouts: Timeouts,
+    max_one_way: usize,
+    shared: Arc<Shared>,
+}
+
+/// What is counted across all methods; untouched by calls that answer while the server is up.
+#[derive(Default)]
+pub(super) struct Shared {
+    one_way: AtomicUsize,
+    stopping: AtomicBool,
+    abandoned: Mutex<Map<String, usize>>,
+}
+
+impl Default for PipelineSettings {
+    /// No middleware, counters of its own, 10 s by default and 10 min at most.
+    fn default() -> PipelineSettings {
+        PipelineSettings {
+            middleware: Arc::from([]),
+            stats: Stats::new(),
+            entropy: Entropy::from_system(),
+            timeouts: Timeouts::default(),
+            max_one_way: MAX_ONE_WAY,
+            shared: Arc::default(),
+        }
+    }
+}
+
+impl PipelineSettings {
+    /// Sets the middleware around every call, the outermost first.
+    #[must_use]
+    pub fn middleware(mut self, middleware: impl Into<Arc<[Arc<dyn Middleware>]>>) -> PipelineSettings {
+        self.middleware = middleware.into();
+        self
+    }
+
+    /// Sets where calls are counted.
+    #[must_use]
+    pub fn stats(mut self, stats: Stats) -> PipelineSettings {
+        self.stats = stats;
+        self
+    }
+
+    /// Sets where span ids are drawn from.
+    #[must_use]
+    pub fn entropy(mut self, entropy: Entropy) -> PipelineSettings {
+        self.entropy = entropy;
+        self
+    }
+
+    /// Sets how long unary calls may take: the default, and the most that a caller may ask for.
+    #[must_use]
+    pub fn timeouts(mut self, default: Duration, max: Duration) -> PipelineSettings {
+        self.timeouts = Timeouts { default, max };
+        self
+    }
+
+    /// Sets how many one-way calls run at once; those beyond are refused. 10,000 by default.
+    #[must_use]
+    pub fn max_one_way(mut self, max: usize) -> PipelineSettings {
+        self.max_one_way = max;
+        self
+    }
+
+    pub(super) fn stats_ref(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// From now on calls that are dropped count as abandoned.
+    pub(super) fn stopping(&self) {
+        self.shared.stopping.store(true, Ordering::Release);
+    }
+
+    /// The calls that were dropped while stopping: path and number.
+    pub(super) fn abandoned(&self) -> Vec<(String, usize)> {
+        let abandoned = self.shared.abandoned.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = abandoned.iter().map(|(path, count)| (path.clone(), *count)).collect();
+        all.sort();
+        all
+    }
+}
+
+impl fmt::Debug for PipelineSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PipelineSettings")
+            .field("middleware", &self.middleware.len())
+            .field("timeouts", &self.timeouts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn take_one_way(&self, max: usize) -> bool {
+        self.one_way.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < max).then_some(n + 1)).is_ok()
+    }
+
+    pub(super) fn return_one_way(&self) {
+        self.one_way.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn dropped(&self, path: &str) {
+        if self.stopping.load(Ordering::Acquire) {
+            let mut abandoned = self.abandoned.lock().unwrap_or_else(PoisonError::into_inner);
+            *abandoned.entry(path.to_owned()).or_default() += 1;
+        }
+    }
+}
+
+/// The routes of a service, each handler behind the pipeline.
+pub fn routes(service: &Service, settings: &PipelineSettings) -> Vec<Route> {
+    let route = |(method, handler): (&Arc<MethodDescriptor>, &Arc<dyn Handler>)| {
+        let stats = settings.stats.is_enabled().then(|| settings.stats.method(&method.path));
+        let pipeline = Arc::new(Pipeline {
+            method: method.clone(),
+            handler: handler.clone(),
+            settings: settings.clone(),
+            stats: stats.clone(),
+        });
+        let route = Route::new(method.clone(), Arc::new(Entry(pipeline))).with_timeouts(settings.timeouts);
+        if let Some(stats) = stats {
+            stats.watch(route.pace());
+        }
+        route
+    };
+    service.methods().map(route).collect()
+}
+
+/// The pipeline of one method.
+pub(super) struct Pipeline {
+    pub(super) method: Arc<MethodDescriptor>,
+    handler: Arc<dyn Handler>,
+    settings: PipelineSettings,
+    pub(super) stats: Option<Arc<MethodStats>>,
+}
+
+impl Pipeline {
+    pub(super) fn shared(&self) -> &Shared {
+        &self.settings.shared
+    }
+
+    /// Answers a call whose handler is not to run.
+    fn refuse(&self, status: Status) -> BoxFuture<'static, Result<Reply>> {
+        if let Some(stats) = &self.stats {
+            stats.begin();
+            stats.end(Duration::ZERO, Some(status.code()));
+        }
+        Box::pin(std::future::ready(Err(status)))
+    }
+
+    /// Makes the span of a call, where anybody listens, and lets the call's trace continue in it.
+    fn span(&self, call: &mut Call) -> tracing::Span {
+        let span = tracing::info_span!(
+            "motet.server",
+            service = self.method.service(),
+            method = self.method.name,
+            peer = call.cx.peer().map(|peer| tracing::field::display(&peer.address)),
+            trace_id = tracing::field::Empty,
+            code = tracing::field::Empty,
+        );
+        if !span.is_disabled() {
+            let entropy = &self.settings.entropy;
+            let parent = call.cx.trace().unwrap_or_else(|| TraceParent {
+                trace_id: (u128::from(entropy.next_u64()) << 64 | u128::from(entropy.next_u64())).max(1),
+                span_id: 1,
+                flags: 1,
+            });
+            let trace = parent.with_span(entropy.next_u64());
+            span.record("trace_id", tracing::field::display(format_args!("{:032x}", trace.trace_id)));
+            call.cx = call.cx.with_trace(trace);
+        }
+        span
+    }
+}
+
+struct Entry(Arc<Pipeline>);
+
+impl Handler for Entry {
+    fn call(&self, mut call: Call) -> BoxFuture<'static, Result<Reply>> {
+        let pipeline = &self.0;
+        let settings = &pipeline.settings;
+        let started = call.started.or_else(|| (pipeline.stats.is_some() || call.deadline.is_none()).then(Instant::now));
+
+        // Protocols put the deadline into the Context; this is for those, and for calls inside the
+        // App, that left it to the pipeline.
+        if call.deadline.is_none() {
+            call.deadline = started.and_then(|now| settings.timeouts.deadline(&pipeline.method, None, now));
+        }
+        if let Some(deadline) = call.deadline {
+            if call.cx.deadline().is_none_or(|known| deadline.at < known.at) {
+                call.cx = call.cx.with_deadline(deadline);
+            }
+            if deadline.timeout.is_zero() {
+                let status = deadline.status(&pipeline.method.path).with_executed(Executed::No);
+                return pipeline.refuse(status);
+            }
+        }
+        if call.one_way && !settings.shared.take_one_way(settings.max_one_way) {
+            let status = format!("{}: {} one-way calls run already", pipeline.method.path, settings.max_one_way);
+            return pipeline.refuse(Status::resource_exhausted(status).with_executed(Executed::No));
+        }
+        let span = pipeline.span(&mut call);
+        if !settings.middleware.is_empty() && call.ends.is_none() {
+            call.ends = motet_core::Ends::new();
+        }
+        let scope = Scope::new(pipeline.clone(), &call, started, span);
+        let inner = catch(&pipeline.method, || {
+            if settings.middleware.is_empty() {
+                pipeline.handler.call(call)
+            } else {
+                Box::pin(Next::new(settings.middleware.clone(), pipeline.handler.clone()).run(call))
+            }
+        });
+        Box::pin(Served::new(scope, inner))
+    }
+}

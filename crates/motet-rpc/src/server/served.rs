@@ -1,0 +1,233 @@
+//! A call while it runs, and its reply stream while it is read.
+
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::Arc,
+    task::{Context as Task, Poll},
+};
+
+use futures_core::Stream;
+use motet_core::{
+    Body, BoxFuture, Call, Code, Context, Deadline, Ends, Executed, MethodDescriptor, Pace, Payload, Reply, Result,
+    Status, Streaming,
+};
+use tokio::time::{Instant, Sleep};
+
+use super::pipeline::Pipeline;
+
+/// Everything of a call that lasts to its true end: the reply, or the end of its reply stream.
+/// Dropping it ends the call as cancelled.
+pub(super) struct Scope {
+    pipeline: Arc<Pipeline>,
+    cx: Context,
+    deadline: Option<Deadline>,
+    /// Armed when the handler first waits; most never do.
+    timer: Option<Pin<Box<Sleep>>>,
+    started: Option<Instant>,
+    ends: Ends,
+    span: tracing::Span,
+    one_way: bool,
+    over: bool,
+}
+
+impl Scope {
+    pub(super) fn new(pipeline: Arc<Pipeline>, call: &Call, started: Option<Instant>, span: tracing::Span) -> Scope {
+        if let Some(stats) = &pipeline.stats {
+            stats.begin();
+        }
+        Scope {
+            pipeline,
+            cx: call.cx.clone(),
+            deadline: call.deadline,
+            timer: None,
+            started,
+            ends: call.ends.clone(),
+            span,
+            one_way: call.one_way,
+            over: false,
+        }
+    }
+
+    /// Polls code of the user with its Context and span current. A panic in it, and the deadline once
+    /// it waits, become the call's status.
+    fn poll<T>(&mut self, task: &mut Task<'_>, poll: impl FnOnce(&mut Task<'_>) -> Poll<T>) -> Poll<Result<T>> {
+        let polled = {
+            let _current = self.cx.enter();
+            let _span = (!self.span.is_disabled()).then(|| self.span.enter());
+            catch(&self.pipeline.method, || poll(task))
+        };
+        match polled {
+            Ok(Poll::Pending) => self.poll_deadline(task).map(Err),
+            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+            Err(status) => Poll::Ready(Err(status)),
+        }
+    }
+
+    fn poll_deadline(&mut self, task: &mut Task<'_>) -> Poll<Status> {
+        let Some(deadline) = self.deadline else { return Poll::Pending };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.at)));
+        timer.as_mut().poll(task).map(|()| deadline.status(&self.pipeline.method.path).with_executed(Executed::Yes))
+    }
+
+    /// Whether polls are measured: the first is not, the protocol does that.
+    fn slow_poll_after(&self) -> Option<Instant> {
+        (self.timer.is_some() && self.pipeline.stats.is_some()).then(Instant::now)
+    }
+
+    fn measured(&self, since: Option<Instant>) {
+        if let (Some(since), Some(stats)) = (since, &self.pipeline.stats)
+            && since.elapsed() > Pace::SLOW
+        {
+            stats.slow_poll();
+        }
+    }
+
+    fn finish(&mut self, status: Option<&Status>) {
+        if std::mem::replace(&mut self.over, true) {
+            return;
+        }
+        self.timer = None;
+        self.cx.end();
+        if let (Some(stats), Some(started)) = (&self.pipeline.stats, self.started) {
+            stats.end(started.elapsed(), status.map(Status::code));
+        }
+        if self.one_way {
+            self.pipeline.shared().return_one_way();
+        }
+        if !self.span.is_disabled() {
+            self.span.record("code", status.map_or("OK", |status| status.code().name()));
+        }
+        if !self.ends.is_none() {
+            // Hooks are user code; without the catch a panic here would end the whole connection.
+            let _ = catch(&self.pipeline.method, || self.ends.finish(status));
+        }
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        if !self.over {
+            self.pipeline.shared().dropped(&self.pipeline.method.path);
+            self.finish(Some(&Status::cancelled("the caller has left")));
+        }
+    }
+}
+
+/// A call that runs.
+pub(super) struct Served {
+    /// Until the reply's head; a reply stream takes it along.
+    scope: Option<Scope>,
+    handler: Option<BoxFuture<'static, Result<Reply>>>,
+    /// The panic of a handler that never became a future.
+    failed: Option<Status>,
+}
+
+impl Served {
+    pub(super) fn new(scope: Scope, handler: Result<BoxFuture<'static, Result<Reply>>>) -> Served {
+        match handler {
+            Ok(handler) => Served { scope: Some(scope), handler: Some(handler), failed: None },
+            Err(status) => Served { scope: Some(scope), handler: None, failed: Some(status) },
+        }
+    }
+
+    fn end(&mut self, result: Result<Reply>) -> Result<Reply> {
+        let Some(mut scope) = self.scope.take() else { return result };
+        drop_quietly(&scope.pipeline.method, self.handler.take());
+        match result {
+            Ok(Reply { meta, body: Body::Stream(stream) }) => {
+                let stream = Streaming::new(ServedStream { scope, stream: Some(stream) });
+                Ok(Reply { meta, body: Body::Stream(stream) })
+            }
+            Ok(reply) => {
+                scope.finish(None);
+                Ok(reply)
+            }
+            Err(status) => {
+                let status = executed(status);
+                scope.finish(Some(&status));
+                Err(status)
+            }
+        }
+    }
+}
+
+impl Future for Served {
+    type Output = Result<Reply>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Result<Reply>> {
+        let this = &mut *self;
+        let (Some(scope), Some(handler)) = (&mut this.scope, &mut this.handler) else {
+            let status = this.failed.take().unwrap_or_else(|| Status::internal("the call was polled after its end"));
+            return Poll::Ready(this.end(Err(status)));
+        };
+        let since = scope.slow_poll_after();
+        let polled = scope.poll(task, |task| handler.as_mut().poll(task));
+        scope.measured(since);
+        polled.map(|result| this.end(result.and_then(|reply| reply)))
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if let Some(scope) = &self.scope {
+            drop_quietly(&scope.pipeline.method, self.handler.take());
+        }
+    }
+}
+
+/// A reply stream that is read.
+struct ServedStream {
+    scope: Scope,
+    stream: Option<Streaming<Payload>>,
+}
+
+impl Stream for ServedStream {
+    type Item = Result<Payload>;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let Some(stream) = &mut this.stream else { return Poll::Ready(None) };
+        let item = match std::task::ready!(this.scope.poll(task, |task| Pin::new(stream).poll_next(task))) {
+            Ok(Some(Ok(payload))) => return Poll::Ready(Some(Ok(payload))),
+            Ok(None) => None,
+            Ok(Some(Err(status))) | Err(status) => Some(executed(status)),
+        };
+        drop_quietly(&this.scope.pipeline.method, this.stream.take());
+        this.scope.finish(item.as_ref());
+        Poll::Ready(item.map(Err))
+    }
+}
+
+impl Drop for ServedStream {
+    fn drop(&mut self) {
+        drop_quietly(&self.scope.pipeline.method, self.stream.take());
+    }
+}
+
+/// The handler ran, unless it says itself that nothing was done.
+fn executed(status: Status) -> Status {
+    match status.executed() {
+        Executed::Unknown => status.with_executed(Executed::Yes),
+        _ => status,
+    }
+}
+
+/// Runs code of the user; its panic becomes a status that does not quote it. The process's panic
+/// hook has then told where it was.
+pub(super) fn catch<T>(method: &MethodDescriptor, run: impl FnOnce() -> T) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
+        tracing::error!(method = method.path, "the handler panicked; the panic hook's output names the place");
+        // The payload is a value of the user's whose drop may panic as well.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+        Status::new(Code::Internal, "the handler panicked").with_executed(Executed::Yes)
+    })
+}
+
+/// Drops a value of the user's; a panic in it ends nothing but this value.
+fn drop_quietly<T>(method: &MethodDescriptor, value: Option<T>) {
+    if value.is_some() {
+        let _ = catch(method, || drop(value));
+    }
+}

@@ -1,0 +1,161 @@
+//! What generated clients are made of.
+
+use std::{sync::Arc, time::Duration};
+
+use motet_core::{
+    Body, Call, CallOptions, Carry, Codec, Codecs, Context, MethodDescriptor, Payload, Result, RpcError, Service,
+    ServiceDescriptor, Streaming,
+};
+
+use super::handlers::payloads;
+use crate::{Client, ServiceClient};
+
+/// Makes the calls of one generated client. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    client: Result<ServiceClient>,
+    methods: Arc<[(Arc<MethodDescriptor>, Codec)]>,
+}
+
+impl Caller {
+    /// Calls this service through a client.
+    pub fn new(client: &Client, descriptor: &ServiceDescriptor) -> Caller {
+        Caller { client: Ok(client.service(&descriptor.name)), methods: methods(descriptor) }
+    }
+
+    /// Calls this service in this process. One that cannot be served fails each call with the reason.
+    pub fn local(service: Result<Service>, descriptor: &ServiceDescriptor) -> Caller {
+        let client = service.map(|service| {
+            let name = service.name().to_owned();
+            Client::local(service).service(&name)
+        });
+        Caller { client, methods: methods(descriptor) }
+    }
+
+    /// The options of calls.
+    pub fn options(&self) -> CallOptions {
+        self.client.as_ref().map(|client| CallOptions::clone(client.options())).unwrap_or_default()
+    }
+
+    /// The same with other options.
+    #[must_use]
+    pub fn with_options(&self, options: CallOptions) -> Caller {
+        let client = self.client.as_ref().map(|client| client.with_options(options)).map_err(Clone::clone);
+        Caller { client, methods: self.methods.clone() }
+    }
+
+    /// The same with the options changed by `f`.
+    #[must_use]
+    pub fn change(&self, f: impl FnOnce(&mut CallOptions)) -> Caller {
+        let mut options = self.options();
+        f(&mut options);
+        self.with_options(options)
+    }
+
+    /// The same with a time that a call may take.
+    #[must_use]
+    pub fn with_timeout(&self, timeout: Duration) -> Caller {
+        self.change(|options| options.timeout = Some(timeout))
+    }
+
+    /// One request, one reply.
+    ///
+    /// # Errors
+    /// The error of the method, or of the way to it.
+    pub async fn unary<I: Carry, O: Carry, E: RpcError>(
+        &self,
+        cx: &Context,
+        method: usize,
+        _: I,
+        _: O,
+        request: I::Value,
+    ) -> Result<O::Value, E> {
+        let body = |codec| Body::One(I::payload(request, codec));
+        let payload = self.call(cx, method, body).await.and_then(Body::one);
+        payload.and_then(O::take).map_err(E::from_status)
+    }
+
+    /// Many requests, one reply.
+    ///
+    /// # Errors
+    /// The error of the method, of the request stream, or of the way.
+    pub async fn client_stream<I: Carry, O: Carry, E: RpcError>(
+        &self,
+        cx: &Context,
+        method: usize,
+        _: I,
+        _: O,
+        requests: Streaming<I::Value>,
+    ) -> Result<O::Value, E> {
+        let body = |codec| Body::Stream(payloads::<I>(requests, codec));
+        let payload = self.call(cx, method, body).await.and_then(Body::one);
+        payload.and_then(O::take).map_err(E::from_status)
+    }
+
+    /// One request, many replies.
+    ///
+    /// # Errors
+    /// The error of the method at the reply's head, or of the way to it.
+    pub async fn server_stream<I: Carry, O: Carry, E: RpcError>(
+        &self,
+        cx: &Context,
+        method: usize,
+        _: I,
+        _: O,
+        request: I::Value,
+    ) -> Result<Streaming<O::Value>, E> {
+        let body = |codec| Body::One(I::payload(request, codec));
+        self.call(cx, method, body).await.map(replies::<O>).map_err(E::from_status)
+    }
+
+    /// Many requests, many replies.
+    ///
+    /// # Errors
+    /// Of the way to the method; the method's own error is the first item.
+    pub async fn bidi<I: Carry, O: Carry, E: RpcError>(
+        &self,
+        cx: &Context,
+        method: usize,
+        _: I,
+        _: O,
+        requests: Streaming<I::Value>,
+    ) -> Result<Streaming<O::Value>, E> {
+        let body = |codec| Body::Stream(payloads::<I>(requests, codec));
+        self.call(cx, method, body).await.map(replies::<O>).map_err(E::from_status)
+    }
+
+    /// One request, no reply: ready once it is written.
+    ///
+    /// # Errors
+    /// Of the way to the method: nothing was sent.
+    pub async fn one_way<I: Carry>(&self, cx: &Context, method: usize, _: I, request: I::Value) -> Result<()> {
+        let (client, mut call) = self.prepare(cx, method, |codec| Body::One(I::payload(request, codec)))?;
+        call.one_way = true;
+        client.call(call).await.map(drop)
+    }
+
+    async fn call(&self, cx: &Context, method: usize, body: impl FnOnce(Codec) -> Body) -> Result<Body> {
+        let (client, call) = self.prepare(cx, method, body)?;
+        Ok(client.call(call).await?.body)
+    }
+
+    fn prepare(&self, cx: &Context, method: usize, body: impl FnOnce(Codec) -> Body) -> Result<(&ServiceClient, Call)> {
+        let client = self.client.as_ref().map_err(Clone::clone)?;
+        let (method, codec) = &self.methods[method];
+        let options = client.options();
+        let codec = options.codec.as_ref().unwrap_or(codec).clone();
+        let body = body(codec.clone());
+        Ok((client, Call::new(method.clone(), cx.clone(), body, codec, options.clone())))
+    }
+}
+
+fn replies<O: Carry>(body: Body) -> Streaming<O::Value> {
+    body.stream().map(|payload: Payload| O::take(payload))
+}
+
+/// The methods with the codec that each uses unless told otherwise.
+fn methods(descriptor: &ServiceDescriptor) -> Arc<[(Arc<MethodDescriptor>, Codec)]> {
+    let codecs = Codecs::default();
+    let codec = |method: &MethodDescriptor| codecs.find(&method.content_type).unwrap_or(Codec::PROTOBUF);
+    descriptor.methods.iter().map(|method| (method.clone(), codec(method))).collect()
+}
