@@ -240,6 +240,28 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_is_replaced_is_never_taken_for_dead() {
+        let bench = Bench::new();
+        let mut held = bench.claim("0").expect("free");
+        thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                for _ in 0..5000 {
+                    held.replace(b"next", &bench.names).expect("written");
+                    assert!(held.is_current());
+                }
+            });
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !writer.is_finished() {
+                        // A record that changes too fast to be opened is an error, not a death.
+                        assert!(!matches!(open_if_held(&bench.path), Ok(None)), "taken for dead");
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
     fn the_record_of_a_dead_owner_is_deleted_or_taken_over() {
         let bench = Bench::new();
         fs::write(&bench.path, "left behind").expect("written");

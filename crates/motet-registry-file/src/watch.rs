@@ -121,7 +121,7 @@ async fn run(hub: Weak<Hub>, poll: Duration) {
             return;
         }
         // A large folder on a slow disk takes a fifth of a processor, not all of it.
-        pause = (began.elapsed() * 4).clamp(poll, Duration::from_millis(800).max(poll));
+        pause = (began.elapsed() * 4).clamp(poll, Duration::from_millis(600).max(poll));
     }
 }
 

@@ -11,8 +11,8 @@ use std::{
 };
 
 use motet_core::{
-    BoxFuture, Call, CallOptions, Codec, Context, Handler, Metadata, MethodDescriptor, Payload, Reply, Result, Route,
-    Service, ServiceDescriptor,
+    BoxFuture, Call, CallOptions, Codec, Context, Handler, Metadata, MethodDescriptor, Middleware, Next, Payload,
+    Reply, Result, Route, Service, ServiceDescriptor,
 };
 use motet_rpc::{
     Stats,
@@ -26,8 +26,8 @@ const ROUNDS: usize = 7;
 fn main() {
     let counted = PipelineSettings::default();
     let uncounted = PipelineSettings::default().stats(Stats::disabled());
-    let wrapped = PipelineSettings::default()
-        .middleware(vec![Arc::new(|call: Call, next: motet_core::Next| async move { next.run(call).await }) as _]);
+    let passing: Vec<Arc<dyn Middleware>> = vec![Arc::new(|call: Call, next: Next| next.run(call))];
+    let wrapped = PipelineSettings::default().middleware(passing);
     let subjects = [
         ("raw handler", raw()),
         ("pipeline, not counted", only(routes(&service(), &uncounted))),

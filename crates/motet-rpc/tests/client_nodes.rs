@@ -266,7 +266,8 @@ async fn calls_prefer_the_faster_node_and_leave_one_that_fails_fast() {
         caller.await.expect("no panic");
     }
     let [a, b, c] = ["a", "b", "c"].map(|id| fakes.node(id).called());
-    assert!(a > 300 && b < 80 && c < 20, "quick {a}, slow {b}, broken {c}");
+    // A third of the draws offers only b and c.
+    assert!(a > 240 && b < 160 && c < 20, "quick {a}, slow {b}, broken {c}");
 }
 
 #[tokio::test(start_paused = true)]

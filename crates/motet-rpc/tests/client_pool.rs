@@ -91,7 +91,9 @@ async fn passing_over_nodes_that_cannot_be_reached_costs_no_retry() {
     (config.retries, config.retry_ratio, config.retries_per_second) = (0, 0.0, 0.0);
     let client = client(&fakes, &["a", "b", "c"], config).await;
     (fakes.node("a").refuse(true), fakes.node("b").refuse(true));
-    hello(&client).await.expect("c answers");
+    for _ in 0..20 {
+        hello(&client).await.expect("c answers");
+    }
     let fast = client.with_options(options(|o| o.fail_mode = Some(FailMode::Fast)));
     for _ in 0..10 {
         hello(&fast).await.expect("the others are known not to answer");
@@ -229,4 +231,17 @@ async fn dropping_the_client_closes_its_connections_and_ends_its_tasks() {
     sleep_ms(60_000).await;
     assert_eq!(fakes.node("b").dialled(), dials);
     assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_for_one_node_fails_soon_although_others_answer() {
+    let fakes = Fakes::new();
+    let client = client(&fakes, &["a", "b"], ClientConfig::default()).await;
+    fakes.node("a").refuse(true);
+    let only_a = client.with_options(options(|o| o.node = Some("a".into())));
+    let began = Instant::now();
+    hello(&only_a).await.expect_err("a refuses");
+    assert!(began.elapsed() < Duration::from_millis(200), "{:?}", began.elapsed());
+    assert!((3..6).contains(&fakes.node("a").dialled()));
+    assert_eq!(fakes.node("b").called(), 0);
 }

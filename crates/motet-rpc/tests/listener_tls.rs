@@ -96,11 +96,8 @@ async fn plaintext_is_refused_where_tls_is_configured_unless_allowed() {
     let both = builder(&MemoryTransport::new()).config(config).tls(authority.server()).build().expect("valid");
     let mut endpoint = both.listen("127.0.0.1:0").await.expect("free");
     let tls = TcpTransport::new().with_tls(authority.trusted());
-    for encrypted in [true, false] {
-        endpoint.tls = encrypted;
-        let mut caller = Caller::on(tls.dial_alpn(&endpoint, &["x"][1..]).await.expect("listening"));
-        let _ = &mut caller;
-    }
+    let mut encrypted = Caller::on(tls.dial_alpn(&endpoint, &["x"]).await.expect("the server offers no names"));
+    assert_eq!(encrypted.call("greeter/hello {}").await, "ok {}");
     endpoint.tls = false;
     let mut plain = Caller::dial(&tls, &endpoint).await;
     assert_eq!(plain.call("greeter/hello {}").await, "ok {}");

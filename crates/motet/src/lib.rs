@@ -1,1 +1,101 @@
 //! Motet: the microservice framework for Rust.
+//!
+//! Write a trait, get a service that others can find and call. This crate is the one that users
+//! depend on; it re-exports what the others hold and has no logic of its own.
+//!
+//! ```
+//! use motet::prelude::*;
+//!
+//! #[motet::message]
+//! pub struct HelloRequest {
+//!     #[garde(length(min = 1, max = 40))]
+//!     pub name: String,
+//! }
+//!
+//! #[motet::message]
+//! pub struct HelloReply {
+//!     pub text: String,
+//! }
+//!
+//! #[motet::service(name = "greeter", version = "1.0.0")]
+//! pub trait Greeter {
+//!     /// Says hello.
+//!     async fn hello(&self, cx: &Context, req: HelloRequest) -> Result<HelloReply>;
+//! }
+//!
+//! struct MyGreeter;
+//!
+//! impl Greeter for MyGreeter {
+//!     async fn hello(&self, _: &Context, req: HelloRequest) -> Result<HelloReply> {
+//!         Ok(HelloReply { text: format!("Hello, {}!", req.name) })
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<()> {
+//! let greeter = GreeterClient::local(MyGreeter);
+//! let reply = greeter.hello(&Context::new(), HelloRequest { name: "Ada".into() }).await?;
+//! assert_eq!(reply.text, "Hello, Ada!");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Served, it is `motet::Service::new("greeter").serve(GreeterServer::new(MyGreeter)).run()`, or one of
+//! several in an [`App`]; called from elsewhere, `GreeterClient::new(client)` is the same type.
+//!
+//! # Three doors
+//!
+//! - A trait with [`macro@service`], as above: the compiler checks both sides.
+//! - Closures: [`Router`].
+//! - By hand: a [`ServiceDescriptor`] and one [`Handler`] per method make a [`core::Service`].
+//!   Handlers see bodies as they came, so that a program can serve what it learns about at run time
+//!   only:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use motet::{Call, MethodDescriptor, Reply, ServiceDescriptor, core::{BoxFuture, Service}};
+//!
+//! # fn main() -> motet::Result<()> {
+//! let mut echo = ServiceDescriptor::new("echo", "1.0.0").docs("Gives back what it gets.");
+//! echo.methods.push(Arc::new(MethodDescriptor::new("echo", "say")));
+//! let say = |call: Call| -> BoxFuture<'static, motet::Result<Reply>> {
+//!     Box::pin(async move { Ok(Reply::one(call.body.one()?)) })
+//! };
+//! let service = Service::new(echo, vec![Arc::new(say)])?;
+//! assert_eq!(service.name(), "echo");
+//! # Ok(())
+//! # }
+//! ```
+
+pub use bytes::Bytes;
+pub use motet_app::{App, AppBuilder, AppContext, Config, Health, Module, Registries, RunningApp, Service, StopReport};
+pub use motet_core::{
+    ArgumentDescriptor, Body, Call, CallOptions, Code, Codec, Codecs, Context, Deadline, Empty, Endpoint, Entropy,
+    Executed, FailMode, Fault, Handler, Kind, Message, Metadata, MethodDescriptor, MethodOptions, Middleware, Next,
+    Node, Payload, Plain, Registry, Reply, ReplyMeta, Result, RpcError, ServiceDescriptor, Status, Streaming, Value,
+    validate::Validate,
+};
+pub use motet_macros::{RpcError, main, message, service};
+pub use motet_registry_file::{FileConfig, FileRegistry};
+pub use motet_rpc::{
+    Client, ClientBuilder, ClientConfig, ClientTls, NativeClient, NativeConfig, NativeServer, Router, Server,
+    ServerBuilder, ServerConfig, ServerTls, ServiceClient, Stats, TcpTransport, UnixTransport, typed::IntoService,
+};
+
+/// The traits that plug-ins implement, and the values they exchange.
+pub use motet_core as core;
+
+/// What almost every service needs.
+pub mod prelude {
+    pub use crate::{Code, Context, IntoService, Result, RpcError, Status, Streaming};
+}
+
+/// What the macros' expansions name; not for use by hand, and free to change in any release.
+#[doc(hidden)]
+pub mod __private {
+    pub use motet_app::runtime::block_on;
+    pub use motet_core as core;
+    pub use motet_core::__private::*;
+    pub use motet_rpc::{Client, typed};
+}

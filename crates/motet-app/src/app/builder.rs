@@ -9,7 +9,7 @@ use motet_core::{
 use motet_registry_file::FileRegistry;
 use motet_rpc::{Client, ClientBuilder, ClientTls, Server, ServerBuilder, ServerTls, typed::IntoService};
 
-use super::{RunningApp, run, wiring};
+use super::{RunningApp, run, running::Started, wiring};
 use crate::{
     Config, ConfigSource, Registries,
     config::{Loaded, Settings, load},
@@ -160,7 +160,9 @@ impl App {
     pub async fn start(self) -> Result<RunningApp> {
         let loaded = self.0.load([], [])?;
         let settings = Settings::read(&loaded.config)?;
-        self.0.launch(loaded, settings, "memory:").await
+        let (app, started) = self.0.launch(loaded, settings, "memory:").await?;
+        started.wait().await?;
+        Ok(app)
     }
 }
 
@@ -355,18 +357,23 @@ impl AppBuilder {
         load(&sources, environment, arguments)
     }
 
-    /// Puts the parts together and starts them.
-    pub(super) async fn launch(mut self, loaded: Loaded, settings: Settings, registry: &str) -> Result<RunningApp> {
+    /// Puts the parts together and begins to start them.
+    pub(super) async fn launch(
+        mut self,
+        loaded: Loaded,
+        settings: Settings,
+        registry: &str,
+    ) -> Result<(RunningApp, Started)> {
         let modules: Vec<_> = self.modules.drain(..).collect::<Result<_>>()?;
         check_names(&modules)?;
         let group = match loaded.group.or(self.group.take()) {
             Some(name) => Some(members(&settings, &name, &modules)?),
             None => None,
         };
-        let notes = [&loaded.notes[..], &settings.notes[..]].concat();
+        let notes = [loaded.notes, settings.notes.clone(), unknown(&loaded.config, &modules)].concat();
         notes.iter().for_each(|note| tracing::warn!("{note}"));
         let shared = wiring::assemble(self, loaded.config, settings, registry).await?;
-        RunningApp::start(shared, modules, group).await
+        Ok(RunningApp::begin(shared, modules, group))
     }
 }
 
@@ -380,6 +387,13 @@ fn check_names(modules: &[Arc<dyn Module>]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Sections of modules that this App does not have: a slip, or another process's of the same file.
+fn unknown(config: &Config, modules: &[Arc<dyn Module>]) -> Vec<String> {
+    let has = |name: &String| modules.iter().any(|module| module.name() == name);
+    let others = config.keys(&["modules"]).into_iter().filter(|name| !has(name));
+    others.map(|name| format!("configuration has a section modules.{name}, and this App no such module")).collect()
 }
 
 /// The names of a group's modules, all of which there must be.

@@ -74,6 +74,7 @@ impl Crew {
         for module in all {
             let view = ConfigView::new(self.shared.config.clone(), module.name());
             caught(module.name(), "configure", || Box::pin(std::future::ready(module.configure(&view)))).await?;
+            Supervision::read(&self.shared.config, module.name())?;
         }
         let wanted = |module: &Arc<dyn Module>| group.is_none_or(|names| names.iter().any(|n| n == module.name()));
         for module in all.iter().filter(|module| wanted(module)) {
@@ -91,6 +92,7 @@ impl Crew {
         for member in &mut self.members {
             let supervision = Supervision::read(&self.shared.config, member.module.name())?;
             let run = supervise(member.module.clone(), member.cx.clone(), member.drain.drain(), supervision);
+            member.cx.health().set_state(ModuleState::Running);
             member.task = Some(self.tasks.spawn(run).id());
         }
         self.activate().await
@@ -261,9 +263,13 @@ impl Crew {
             report.abandoned = shutdown.abandoned;
         }
         let _ = timeout_at(last, async {
-            while self.next_ended().await {}
-            for member in self.members.iter_mut().rev() {
-                member.stop(report).await;
+            loop {
+                for member in self.members.iter_mut().rev().filter(|member| !member.runs()) {
+                    member.stop(report).await;
+                }
+                if !self.next_ended().await {
+                    break;
+                }
             }
         })
         .await;

@@ -1,7 +1,5 @@
 //! The one place that reads environment, arguments and signals.
 
-use std::pin::pin;
-
 use motet_core::{Result, Status};
 
 use super::{AppBuilder, RunningApp, StopReport};
@@ -26,19 +24,16 @@ pub(super) async fn run(builder: AppBuilder) -> Result<()> {
     log::install(&settings.log, &loaded.config)?;
     let mut signals = Signals::new()?;
 
-    let app = {
-        let mut start = pin!(builder.launch(loaded, settings, "file:"));
-        tokio::select! {
-            biased;
-            // Dropping the start ends what has been started.
-            () = signals.next() => return Ok(()),
-            app = &mut start => app?,
-        }
-    };
+    let (app, started) = builder.launch(loaded, settings, "file:").await?;
+    tokio::select! {
+        biased;
+        () = signals.next() => return stop(&app, &mut signals).await,
+        outcome = started.wait() => outcome?,
+    }
     tokio::select! {
         biased;
         () = signals.next() => stop(&app, &mut signals).await,
-        // Ended by itself; what it could not finish in time is part of the reason it gives.
+        // Ended by itself: what it could not finish in time is in the log.
         reason = app.wait() => reason,
     }
 }

@@ -15,6 +15,19 @@ pub struct RunningApp {
     outcome: watch::Receiver<Option<Outcome>>,
 }
 
+/// Says when an App has started.
+pub(super) struct Started(oneshot::Receiver<Result<()>>);
+
+impl Started {
+    /// Waits for the start.
+    ///
+    /// # Errors
+    /// Why the App did not start; what had been started is stopped again.
+    pub(super) async fn wait(self) -> Result<()> {
+        self.0.await.unwrap_or_else(|_| Err(Status::internal("the App ended while it started")))
+    }
+}
+
 /// How an App ended.
 #[derive(Clone)]
 struct Outcome {
@@ -44,19 +57,19 @@ impl StopReport {
 }
 
 impl RunningApp {
-    /// Starts the modules; dropping the future ends what was started.
-    pub(super) async fn start(
+    /// Begins to start the modules, and says when that is done. Dropping the App ends what was
+    /// started.
+    pub(super) fn begin(
         shared: Arc<Shared>,
         modules: Vec<Arc<dyn Module>>,
         group: Option<Vec<String>>,
-    ) -> Result<RunningApp> {
+    ) -> (RunningApp, Started) {
         let (started, is_started) = oneshot::channel();
         let (ended, outcome) = watch::channel(None);
-        // The task belongs to the RunningApp, which asks it to end when dropped, also from here.
+        // The task belongs to the RunningApp, which asks it to end when dropped.
         let app = RunningApp { shared: shared.clone(), outcome };
         tokio::spawn(conduct(shared, modules, group, started, ended));
-        is_started.await.unwrap_or_else(|_| Err(Status::internal("the App ended while it started")))?;
-        Ok(app)
+        (app, Started(is_started))
     }
 
     /// The App's name.

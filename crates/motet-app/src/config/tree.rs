@@ -15,6 +15,21 @@ use super::de::{Located, Problem};
 
 /// Configuration: a tree of sections. Cheap to clone.
 ///
+/// These sections are Motet's own, and unknown keys in them are errors; all others are the user's.
+/// Times are written `"250ms"`, `"10s"`, `"1h30m"`.
+///
+/// | section | keys and defaults |
+/// |---|---|
+/// | `[app]` | `name`, `zone`, `labels` (announced by every node), `seed`, `start_timeout` 60s, `stop_timeout` 30s, `drain_delay` (what the registry needs: none for `memory:`, 1s for `file:`) |
+/// | `[server]` | [`ServerConfig`](motet_rpc::ServerConfig), and `introspection` (`"credentials"` or `"anyone"`), `introspection_token` |
+/// | `[client]` | [`ClientConfig`](motet_rpc::ClientConfig), and `tls` |
+/// | `[registry]` | `url`, `ttl` 10s |
+/// | `[tls]` | `cert`, `key`, `ca`, `client_ca`: PEM files for server and client alike |
+/// | `[log]` | `level` info, `format` `"text"` or `"json"`, `install` true |
+/// | `[protocols.motet]` | [`NativeConfig`](motet_rpc::NativeConfig) |
+/// | `[modules.NAME]` | `on_panic` `"restart"` or `"stop"`, `max_restarts` 5, `backoff` 100ms; for services `weight` 100, `labels`; the module's own |
+/// | `[groups.NAME]` | `modules`: what a process of this group runs |
+///
 /// ```
 /// use motet_app::Config;
 ///
@@ -211,7 +226,7 @@ impl Config {
     }
 
     /// The names of the sections and values under a path.
-    pub(super) fn keys(&self, path: &[&str]) -> Vec<String> {
+    pub(crate) fn keys(&self, path: &[&str]) -> Vec<String> {
         let section = match path {
             [] => Some(&self.0.root),
             path => self.find(path).and_then(Value::as_object),

@@ -34,6 +34,11 @@ pub(super) fn write(model: &Model) -> TokenStream {
                 Self(#typed::Caller::new(client.borrow(), &__descriptor()))
             }
 
+            /// Calls the service through this client where it is served under another name.
+            #vis fn named(client: impl ::std::borrow::Borrow<#private::Client>, name: &str) -> Self {
+                Self(#typed::Caller::named(client.borrow(), __descriptor(), name))
+            }
+
             /// Calls this implementation in this process: the same type, for tests and for services
             /// that live together.
             #vis fn local(service: impl #ident) -> Self {

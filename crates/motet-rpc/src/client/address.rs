@@ -25,7 +25,8 @@ pub(crate) fn parse(address: &str, known: &[&str], transports: &dyn Fn(&str) -> 
         None => (scheme, false),
     };
     let (transport, protocol) = match scheme {
-        scheme if transports(scheme) => (scheme, *preferred),
+        // TCP needs no transport of that name where the protocol brings its own.
+        scheme if scheme == "tcp" || transports(scheme) => (scheme, *preferred),
         scheme if known.contains(&scheme) => ("tcp", scheme),
         scheme => {
             return bad(&format!(

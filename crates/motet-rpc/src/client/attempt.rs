@@ -43,27 +43,28 @@ pub(crate) async fn run(target: &Arc<Target>, mut call: Call, started: Instant) 
     settings.health.wake(settings);
     let place = target.pick(&call);
     let kept = Kept::of(&mut call);
-    let several = |place: &Arc<Place>| kept.may_run_twice_at_once() && target.elsewhere(place);
-    let failure = match place {
-        Some(place) if !several(&place) => match place.pool.start(call) {
-            Start::Running(running) => {
-                trace::sent(&place, 1);
-                let sent = Sent::new(place);
-                let Some(result) = until_cancelled(&kept.cx, running).await else {
-                    return (Err(Cancel::status()), Instant::now());
-                };
-                let ended = Instant::now();
-                let place = sent.end(settings, started, ended, &result);
-                match result {
-                    Ok(reply) => return (Ok(reply), ended),
-                    Err(status) => Err(Failure { status, place: Some(place) }),
+    let first = match place {
+        Some(place) if !(kept.may_run_twice_at_once() && target.elsewhere(&place, &call)) => {
+            match place.pool.start(call) {
+                Start::Running(running) => {
+                    trace::sent(&place, 1);
+                    let sent = Sent::new(place);
+                    let Some(result) = until_cancelled(&kept.cx, running).await else {
+                        return (Err(Cancel::status()), Instant::now());
+                    };
+                    let ended = Instant::now();
+                    let place = sent.end(settings, started, ended, &result);
+                    match result {
+                        Ok(reply) => return (Ok(reply), ended),
+                        Err(status) => Err(Failure { status, place: Some(place) }),
+                    }
                 }
+                Start::Later(call) => Ok((call, Some(place))),
             }
-            Start::Later(call) => Ok(call),
-        },
-        _ => Ok(call),
+        }
+        place => Ok((call, place)),
     };
-    let rest = Box::pin(persist(target, &kept, failure));
+    let rest = Box::pin(persist(target, &kept, first));
     let result = until_cancelled(&kept.cx, rest).await.unwrap_or_else(|| Err(Cancel::status()));
     let ended = Instant::now();
     (result.map_err(|status| own_limit(status, &kept, ended)), ended)
@@ -111,9 +112,13 @@ struct Failure {
     place: Option<Arc<Place>>,
 }
 
-/// Attempts until one succeeds or no more are allowed. Begins with a call that has not been sent, or
-/// with the failure of the first attempt.
-async fn persist(target: &Arc<Target>, kept: &Kept, first: Result<Call, Failure>) -> Result<Reply> {
+/// Attempts until one succeeds or no more are allowed. Begins with a call that has not been sent and
+/// perhaps the node that was picked for it, or with the failure of the first attempt.
+async fn persist(
+    target: &Arc<Target>,
+    kept: &Kept,
+    first: Result<(Call, Option<Arc<Place>>), Failure>,
+) -> Result<Reply> {
     let config = &target.settings.config;
     let mode = kept.options.fail_mode.unwrap_or(config.fail_mode);
     let retries = match mode {
@@ -121,7 +126,8 @@ async fn persist(target: &Arc<Target>, kept: &Kept, first: Result<Call, Failure>
         _ => kept.options.retries.unwrap_or(config.retries),
     };
     let mut outcome = match first {
-        Ok(call) => send(target, kept, call, None, mode, 1).await,
+        Ok((call, Some(place))) => send(target, kept, call, Go::There(place), mode, 1).await,
+        Ok((call, None)) => send(target, kept, call, Go::Anywhere, mode, 1).await,
         Err(failure) => Err(failure),
     };
     let mut failures = 0;
@@ -135,23 +141,24 @@ async fn persist(target: &Arc<Target>, kept: &Kept, first: Result<Call, Failure>
         if failures >= retries || !safe || !status.may_retry() {
             return Err(status);
         }
-        let pause = pause(target, &status, &place, failures, mode);
+        let Some(call) = kept.again() else { return Err(status) };
+        let changed = mode == FailMode::Over && target.elsewhere(&place, &call) || !place.pool.is_healthy();
+        let pause = pause(target, &status, failures, changed);
         let in_time = kept.deadline.is_none_or(|by| Instant::now() + pause < by.at);
         if !in_time || !target.settings.budget.withdraw() {
             return Err(status);
         }
         tokio::time::sleep(pause).await;
-        let Some(call) = kept.again() else { return Err(status) };
         tracing::debug!(target: "motet", method = kept.method.path, %status, "trying again");
         failures += 1;
-        outcome = send(target, kept, call, Some(&place), mode, failures + 1).await;
+        let go = if mode == FailMode::Try { Go::There(place) } else { Go::Elsewhere(place) };
+        outcome = send(target, kept, call, go, mode, failures + 1).await;
     }
 }
 
 /// How long to wait before the next attempt. The first comes at once if nothing was executed and
 /// circumstances have changed: another node, or a connection to be made anew.
-fn pause(target: &Target, status: &Status, place: &Place, failures: u32, mode: FailMode) -> Duration {
-    let changed = mode == FailMode::Over && target.elsewhere(place) || !place.pool.is_healthy();
+fn pause(target: &Target, status: &Status, failures: u32, changed: bool) -> Duration {
     let own = if failures == 0 && status.executed() == Executed::No && changed {
         Duration::ZERO
     } else {
@@ -161,16 +168,24 @@ fn pause(target: &Target, status: &Status, place: &Place, failures: u32, mode: F
     own.max(status.retry_after().unwrap_or_default())
 }
 
-/// Makes one attempt, away from where the last one failed or, in mode Try, there again.
+/// Where an attempt goes.
+enum Go {
+    Anywhere,
+    There(Arc<Place>),
+    /// Away from here, while there is an elsewhere.
+    Elsewhere(Arc<Place>),
+}
+
+/// Makes one attempt.
 async fn send(
     target: &Arc<Target>,
     kept: &Kept,
     call: Call,
-    failed: Option<&Arc<Place>>,
+    go: Go,
     mode: FailMode,
     attempt: u32,
 ) -> Result<Reply, Failure> {
-    let (place, pool, running) = reach(target, call, failed, mode).await?;
+    let (place, pool, running) = reach(target, call, go, mode).await?;
     trace::sent(&place, attempt);
     let first = answer(target, place, running);
     let outcome = if kept.may_run_twice_at_once() {
@@ -208,7 +223,8 @@ async fn hedge(
     let call = (mode == FailMode::Over && target.settings.budget.withdraw()).then(|| kept.again()).flatten();
     let Some(call) = call else { return first.await };
     let second = pin!(async {
-        let (place, _, running) = reach(target, call, None, mode).await.map_err(|failure| failure.status).ok()?;
+        let (place, _, running) =
+            reach(target, call, Go::Anywhere, mode).await.map_err(|failure| failure.status).ok()?;
         trace::sent(&place, attempt + 1);
         Some(answer(target, place, running).await)
     });
@@ -226,42 +242,45 @@ async fn hedge(
 async fn reach(
     target: &Arc<Target>,
     mut call: Call,
-    failed: Option<&Arc<Place>>,
+    mut go: Go,
     mode: FailMode,
 ) -> Result<(Arc<Place>, Arc<Pool>, BoxFuture<'static, Result<Reply>>), Failure> {
     let nowhere = |status| Failure { status, place: None };
-    let mut not = failed.cloned();
     for tries in 1.. {
-        let place = match (mode, failed) {
-            (FailMode::Try, Some(same)) => same.clone(),
-            _ => target.choose(&call, not.as_deref()).await.map_err(nowhere)?,
+        let place = match go {
+            Go::There(place) => place,
+            Go::Anywhere => target.choose(&call, None).await.map_err(nowhere)?,
+            Go::Elsewhere(than) => target.choose(&call, Some(&than)).await.map_err(nowhere)?,
         };
         let Some(pool) = place.by(&target.settings, call.options.protocol.as_deref()) else {
             return Err(nowhere(Status::internal("a node was chosen that does not speak the call's protocol")));
         };
-        call = match pool.start(call) {
-            Start::Running(running) => return Ok((place, pool, running)),
-            Start::Later(call) => call,
-        };
-        let elsewhere = || mode == FailMode::Over && tries < REACH && target.elsewhere(&place);
-        if pool.is_avoided() && elsewhere() {
-            not = Some(place);
+        let elsewhere = |call: &Call| mode == FailMode::Over && tries < REACH && target.elsewhere(&place, call);
+        if !pool.is_avoided() || !elsewhere(&call) {
+            call = match pool.start(call) {
+                Start::Running(running) => return Ok((place, pool, running)),
+                Start::Later(call) => call,
+            };
+        }
+        // Offering it the call may have shown that the node does not answer.
+        if pool.is_avoided() && elsewhere(&call) {
+            go = Go::Elsewhere(place);
             continue;
         }
         let status = match pool.ready(&call.method.path, call.deadline).await {
             Err(status) => status,
-            Ok(()) => match pool.start(call) {
-                Start::Running(running) => return Ok((place, pool, running)),
-                Start::Later(back) => {
-                    call = back;
-                    pool.unreachable("the connection was lost at once")
-                }
-            },
+            Ok(()) => {
+                call = match pool.start(call) {
+                    Start::Running(running) => return Ok((place, pool, running)),
+                    Start::Later(call) => call,
+                };
+                pool.unreachable("the connection was lost at once")
+            }
         };
-        if !status.may_retry() || !elsewhere() {
+        if !status.may_retry() || !elsewhere(&call) {
             return Err(Failure { status, place: Some(place) });
         }
-        not = Some(place);
+        go = Go::Elsewhere(place);
     }
     Err(nowhere(Status::internal("nodes are counted without end")))
 }

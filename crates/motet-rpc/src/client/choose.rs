@@ -36,7 +36,8 @@ impl Target {
         Ok(left[picked].clone())
     }
 
-    fn keeps(&self, place: &Place, call: &Call) -> bool {
+    /// Whether options and filters let the call go to a node.
+    pub(crate) fn keeps(&self, place: &Place, call: &Call) -> bool {
         let node = place.candidate.node();
         accepts(&call.options, node)
             && self.settings.selector.filters().iter().all(|filter| filter.keep(node, call))

@@ -99,8 +99,13 @@ async fn serve(local: &Local, route: Route, mut call: Call) -> Result<Reply> {
             Either::Right((Err(_), running)) => running.await,
         },
     };
-    match (result, cx.reply_if_set()) {
-        (Ok(reply), Some(meta)) => Ok(Reply { meta: meta.clone(), ..reply }),
+    let meta = match &result {
+        // What a stream's handler sets is known at its end.
+        Ok(Reply { body: Body::Stream(_), .. }) => Some(cx.reply()),
+        _ => cx.reply_if_set().cloned(),
+    };
+    match (result, meta) {
+        (Ok(reply), Some(meta)) => Ok(Reply { meta, ..reply }),
         (Err(status), Some(meta)) if status.metadata().is_empty() => {
             let trailing = meta.trailing().unwrap_or_default();
             Err(status.with_metadata(trailing))

@@ -116,10 +116,22 @@ impl Target {
         nodes.places.get(picked).cloned()
     }
 
-    /// Whether there is another node than this one, and it answers.
-    pub(crate) fn elsewhere(&self, than: &Place) -> bool {
+    /// Whether neither the client's filters nor the call's options choose among nodes.
+    #[inline]
+    pub(crate) fn any_will_do(&self, call: &Call) -> bool {
+        self.settings.selector.filters().is_empty() && !selector::chooses(&call.options)
+    }
+
+    /// Whether the call may go to another node than this one that answers.
+    pub(crate) fn elsewhere(&self, than: &Place, call: &Call) -> bool {
         let nodes = self.nodes.load();
-        nodes.candidates.iter().any(|other| !other.is_suspect() && other.node().id != than.candidate.node().id)
+        let any = self.any_will_do(call);
+        nodes.places.iter().any(|other| {
+            let candidate = &other.candidate;
+            !candidate.is_suspect()
+                && candidate.node().id != than.candidate.node().id
+                && (any || self.keeps(other, call))
+        })
     }
 
     /// The counters of a method, found by the address of its descriptor.

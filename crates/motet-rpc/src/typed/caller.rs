@@ -1,6 +1,6 @@
 //! What generated clients are made of.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use motet_core::{
     Body, Call, CallOptions, Carry, Codec, Codecs, Context, MethodDescriptor, Payload, Result, RpcError, Service,
@@ -21,6 +21,15 @@ impl Caller {
     /// Calls this service through a client.
     pub fn new(client: &Client, descriptor: &ServiceDescriptor) -> Caller {
         Caller { client: Ok(client.service(&descriptor.name)), methods: methods(descriptor) }
+    }
+
+    /// As [`Caller::new`], for a service that is served under another name than its trait declares.
+    pub fn named(client: &Client, mut descriptor: ServiceDescriptor, name: &str) -> Caller {
+        name.clone_into(&mut descriptor.name);
+        for method in &mut descriptor.methods {
+            Arc::make_mut(method).path = format!("{name}/{}", method.name);
+        }
+        Caller::new(client, &descriptor)
     }
 
     /// Calls this service in this process. One that cannot be served fails each call with the reason.
@@ -50,12 +59,6 @@ impl Caller {
         let mut options = self.options();
         f(&mut options);
         self.with_options(options)
-    }
-
-    /// The same with a time that a call may take.
-    #[must_use]
-    pub fn with_timeout(&self, timeout: Duration) -> Caller {
-        self.change(|options| options.timeout = Some(timeout))
     }
 
     /// One request, one reply.
@@ -145,7 +148,7 @@ impl Caller {
         let options = client.options();
         let codec = options.codec.as_ref().unwrap_or(codec).clone();
         let body = body(codec.clone());
-        Ok((client, Call::new(method.clone(), cx.clone(), body, codec, options.clone())))
+        Ok((client, client.prepare(method, cx, codec, body)?))
     }
 }
 

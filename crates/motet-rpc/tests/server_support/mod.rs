@@ -1,5 +1,5 @@
 //! What the tests of server and listener share: a small line protocol and a greeter behind it.
-#![allow(dead_code, missing_docs, reason = "each test binary uses a part")]
+#![allow(dead_code, unused_imports, unreachable_pub, missing_docs, reason = "each test binary uses a part")]
 
 pub mod greeter;
 pub mod line;

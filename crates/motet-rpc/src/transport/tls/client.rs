@@ -43,9 +43,12 @@ pub struct ClientTlsConfig {
 pub struct ClientTls {
     roots: Arc<RootCertStore>,
     server_name: Option<String>,
-    identity: Option<(Arc<[u8]>, Arc<[u8]>)>,
+    identity: Option<Identity>,
     config: Arc<rustls::ClientConfig>,
 }
+
+/// A certificate chain and its key, PEM.
+type Identity = (Arc<[u8]>, Arc<[u8]>);
 
 impl ClientTls {
     /// Trusts these authorities, PEM.
@@ -100,11 +103,7 @@ impl ClientTls {
         ClientTls::build(self.roots, self.server_name, Some(identity))
     }
 
-    fn build(
-        roots: Arc<RootCertStore>,
-        server_name: Option<String>,
-        identity: Option<(Arc<[u8]>, Arc<[u8]>)>,
-    ) -> Result<ClientTls> {
+    fn build(roots: Arc<RootCertStore>, server_name: Option<String>, identity: Option<Identity>) -> Result<ClientTls> {
         let builder = rustls::ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(|error| Status::internal(format!("TLS versions: {error}")))?
@@ -202,7 +201,8 @@ fn explain(error: &io::Error) -> String {
     match inner {
         rustls::Error::InvalidCertificate(problem) => {
             let why = match problem {
-                CertificateError::UnknownIssuer => {
+                // A bad signature is that of another authority of the same name.
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                     "no authority of client.tls.ca has signed it; set client.tls.ca to the one that did".to_owned()
                 }
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
