@@ -5,7 +5,7 @@ use std::fmt;
 use motet_core::{Middleware, Result, Status};
 use motet_rpc::typed::IntoService;
 
-use crate::{App, AppBuilder, ConfigSource, RegistrySource, RunningApp};
+use crate::{App, AppBuilder, ConfigSource, RegistrySource, RunningApp, module::UNVERSIONED};
 
 /// An App of one service:
 ///
@@ -35,7 +35,7 @@ impl Service {
     /// Gives what is served.
     #[must_use]
     pub fn serve(mut self, service: impl IntoService) -> Service {
-        self.served = Some(service.into_service_or(&self.name, "0.0.0"));
+        self.served = Some(service.into_service_or(&self.name, UNVERSIONED));
         self
     }
 

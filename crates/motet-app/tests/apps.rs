@@ -16,7 +16,7 @@ use motet_app::{
     meta::{self, DescribeReply, NodesReply},
 };
 use motet_core::{Call, Code, Codec, Context, Executed, MemoryRegistry, Next, StaticRegistry};
-use motet_rpc::{Client, NativeClient};
+use motet_rpc::Client;
 use serde::de::DeserializeOwned;
 
 const SAY: (&str, &str) = ("echo", "say");
@@ -26,10 +26,8 @@ fn config(toml: &str) -> Config {
     Config::toml(toml).expect("valid TOML")
 }
 
-/// A client that is part of no App.
 fn stranger(app: &motet_app::RunningApp) -> Client {
-    let client = Client::builder().protocol(Arc::new(NativeClient::default())).build();
-    client.to(&app.endpoints()[0].to_string()).expect("an address")
+    common::stranger(&app.endpoints()[0].to_string())
 }
 
 async fn ask<T: DeserializeOwned>(client: &Client, method: &str, body: &str) -> motet_core::Result<T> {
@@ -253,4 +251,40 @@ async fn what_an_app_held_is_freed_when_it_has_stopped() {
     drop(app);
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(Arc::strong_count(&held), 1);
+}
+
+#[tokio::test]
+async fn the_tls_section_secures_server_and_client() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    let write = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path
+    };
+    let (cert, key) = (write("cert.pem", made.cert.pem()), write("key.pem", made.signing_key.serialize_pem()));
+    let tls = config("").with("tls.cert", cert.to_str()).with("tls.key", key.to_str()).with("tls.ca", cert.to_str());
+    let registry = MemoryRegistry::new();
+    let server = App::builder().service(echo("echo")).registry(registry.clone()).config(tls.clone());
+    let server = server.start().await.expect("starts");
+    assert!(server.endpoints()[0].tls && server.nodes()[0].endpoints[0].tls);
+    let caller = App::builder().registry(registry.clone()).config(tls).start().await.expect("starts");
+    assert_eq!(call(caller.client(), SAY, "hi", Codec::RAW).await.expect("answers"), "hi");
+    let distrusting = App::builder().registry(registry).start().await.expect("starts");
+    assert!(call(distrusting.client(), SAY, "hi", Codec::RAW).await.is_err());
+}
+
+#[tokio::test]
+async fn a_service_without_a_name_gets_the_app_s() {
+    struct Nameless;
+    impl motet_rpc::typed::IntoService for Nameless {
+        fn into_service(self) -> motet_core::Result<motet_core::Service> {
+            Err(motet_core::Status::invalid_argument("no name"))
+        }
+        fn into_service_or(self, name: &str, _: &str) -> motet_core::Result<motet_core::Service> {
+            Ok(echo(name))
+        }
+    }
+    let app = App::builder().service(Nameless).name("shop").start().await.expect("starts");
+    assert_eq!(app.nodes()[0].service, "shop");
 }

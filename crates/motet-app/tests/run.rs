@@ -9,14 +9,14 @@ mod common;
 use std::{
     io::Read,
     process::{Child, Command, Stdio},
-    time::{Duration, Instant as WallClock},
+    time::Duration,
 };
 
-use common::{Diarist, Diary, Runs, call, echo};
+use common::{Diarist, Diary, Runs, call, echo, stranger};
 use motet_app::{App, runtime};
 use motet_core::{Codec, Registry};
 use motet_registry_file::{FileConfig, FileRegistry};
-use motet_rpc::{Client, NativeClient};
+use tokio::time::Instant;
 
 /// Long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -88,7 +88,7 @@ impl Process {
     /// The address of its node, once it is there.
     async fn address(&mut self) -> String {
         let registry = FileRegistry::open(FileConfig::at(self.folder.path().join("registry"))).expect("opens");
-        let started = WallClock::now();
+        let started = Instant::now();
         while started.elapsed() < PATIENCE {
             if let Some(node) = registry.lookup("echo").await.expect("reads").first()
                 && node.state == motet_core::NodeState::Active
@@ -102,7 +102,7 @@ impl Process {
 
     /// Waits for the end: whether it was a good one, and what was written to standard error.
     fn end(&mut self) -> (bool, String) {
-        let started = WallClock::now();
+        let started = Instant::now();
         let status = loop {
             match self.child.try_wait().expect("a child") {
                 Some(status) => break status,
@@ -130,8 +130,7 @@ async fn sigterm_lets_calls_finish() {
     for signal in ["-TERM", "-INT"] {
         let mut process = Process::start("serves", "child_serves", &[]);
         let address = process.address().await;
-        let client = Client::builder().protocol(std::sync::Arc::new(NativeClient::default())).build();
-        let client = client.to(&address).expect("an address");
+        let client = stranger(&address);
         let running = tokio::spawn(async move { call(&client, ("echo", "wait"), "1500", Codec::RAW).await });
         tokio::time::sleep(Duration::from_millis(300)).await;
         process.signal(signal);

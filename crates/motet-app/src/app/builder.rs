@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use motet_core::{
-    ClientProtocol, Codec, Codecs, MemoryRegistry, Middleware, Registry, Result, ServerProtocol, Service,
-    StaticRegistry, Status, Strategy, Transport,
+    ClientProtocol, Codec, Codecs, MemoryRegistry, Middleware, Registry, Result, ServerProtocol, StaticRegistry,
+    Status, Strategy, Transport,
 };
 use motet_registry_file::FileRegistry;
 use motet_rpc::{Client, ClientBuilder, ClientTls, Server, ServerBuilder, ServerTls, typed::IntoService};
@@ -13,7 +13,7 @@ use super::{RunningApp, run, running::Started, wiring};
 use crate::{
     Config, ConfigSource, Registries,
     config::{Loaded, Settings, load},
-    module::{Module, ServiceModule},
+    module::{Module, ServiceModule, UNVERSIONED},
 };
 
 /// One process's runtime value: it owns its modules, services, listeners, client and registry;
@@ -54,7 +54,7 @@ pub struct AppBuilder {
     pub(super) group: Option<String>,
     pub(super) registry: Option<RegistrySource>,
     pub(super) registries: Registries,
-    pub(super) modules: Vec<Result<Arc<dyn Module>>>,
+    pub(super) modules: Vec<Making>,
     pub(super) server: ServerBuilder,
     pub(super) client: ClientBuilder,
     pub(super) server_protocols: Vec<Arc<dyn ServerProtocol>>,
@@ -65,6 +65,9 @@ pub struct AppBuilder {
     pub(super) environment: Option<Vec<(String, String)>>,
     pub(super) arguments: Option<Vec<String>>,
 }
+
+/// Makes a module, told the App's name.
+type Making = Box<dyn FnOnce(&str) -> Result<Arc<dyn Module>> + Send>;
 
 /// Which registry an App uses: a URL, or a registry itself.
 #[derive(Clone, Debug)]
@@ -213,15 +216,14 @@ impl AppBuilder {
     /// Adds a module, initialised after those added before and stopped before them.
     #[must_use]
     pub fn module(mut self, module: impl Module) -> AppBuilder {
-        self.modules.push(Ok(Arc::new(module)));
+        self.modules.push(Box::new(|_| Ok(Arc::new(module))));
         self
     }
 
     /// Adds a service as a module of its name; a service without a name gets the App's.
     #[must_use]
-    pub fn service(mut self, service: impl IntoService) -> AppBuilder {
-        let service = service.into_service_or(&self.name, "0.0.0");
-        self.modules.push(service.map(|service: Service| Arc::new(ServiceModule(service)) as Arc<dyn Module>));
+    pub fn service(mut self, service: impl IntoService + Send + 'static) -> AppBuilder {
+        self.modules.push(Box::new(|app| Ok(Arc::new(ServiceModule(service.into_service_or(app, UNVERSIONED)?)))));
         self
     }
 
@@ -364,7 +366,7 @@ impl AppBuilder {
         settings: Settings,
         registry: &str,
     ) -> Result<(RunningApp, Started)> {
-        let modules: Vec<_> = self.modules.drain(..).collect::<Result<_>>()?;
+        let modules: Vec<_> = self.modules.drain(..).map(|make| make(&self.name)).collect::<Result<_>>()?;
         check_names(&modules)?;
         let group = match loaded.group.or(self.group.take()) {
             Some(name) => Some(members(&settings, &name, &modules)?),
@@ -413,7 +415,6 @@ fn members(settings: &Settings, group: &str, modules: &[Arc<dyn Module>]) -> Res
 
 impl fmt::Debug for AppBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let modules: Vec<_> = self.modules.iter().map(|module| module.as_ref().map(|module| module.name())).collect();
-        f.debug_struct("AppBuilder").field("name", &self.name).field("modules", &modules).finish_non_exhaustive()
+        f.debug_struct("AppBuilder").field("name", &self.name).field("code", &self.code).finish_non_exhaustive()
     }
 }

@@ -84,7 +84,7 @@ impl Loaded {
             "MOTET_LISTEN" => vec!["server".to_owned(), "listen".to_owned()],
             // M sorts before R: RUST_LOG counts only where MOTET_LOG has not spoken.
             "MOTET_LOG" => vec!["log".to_owned(), "level".to_owned()],
-            "RUST_LOG" if !self.from_environment(&["log", "level"]) => vec!["log".to_owned(), "level".to_owned()],
+            "RUST_LOG" if !self.has_spoken(&["log", "level"]) => vec!["log".to_owned(), "level".to_owned()],
             "MOTET_GROUP" => return self.group = Some(value.to_owned()),
             "MOTET_CONFIG" => return,
             _ => match name.strip_prefix("MOTET_") {
@@ -104,7 +104,7 @@ impl Loaded {
         self.config = config.with_origin(path, value.into(), Origin::Environment(name.to_owned()));
     }
 
-    fn from_environment(&self, path: &[&str]) -> bool {
+    fn has_spoken(&self, path: &[&str]) -> bool {
         matches!(self.config.origin(path), Some(Origin::Environment(_)))
     }
 

@@ -270,6 +270,11 @@ impl ConfigView {
         ConfigView { config, module: module.to_owned() }
     }
 
+    /// The module's name.
+    pub fn name(&self) -> &str {
+        &self.module
+    }
+
     /// A section of one's own; as [`Config::get`].
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use motet_core::{Dispatcher, Entropy, Registry, Result, Status};
 use motet_rpc::{Client, typed::IntoService};
 
+use super::service::UNVERSIONED;
 use crate::{ConfigView, Health, app::Shared};
 
 /// What an App gives a module. Cheap to clone.
@@ -55,13 +56,14 @@ impl AppContext {
         &self.health
     }
 
-    /// Serves a service; it is registered once all modules are initialised.
+    /// Serves a service; it is registered once all modules are initialised. One without a name gets
+    /// the module's.
     ///
     /// # Errors
     /// InvalidArgument for a service whose descriptor is wrong; AlreadyExists when one of its paths
     /// is served already; FailedPrecondition after the start.
     pub fn serve(&self, service: impl IntoService) -> Result<()> {
-        let service = service.into_service()?;
+        let service = service.into_service_or(self.config.name(), UNVERSIONED)?;
         if !self.shared.offer(self.health.module(), service.clone()) {
             return Err(Status::failed_precondition(format!(
                 "service {} comes too late: services are given in a module's init",

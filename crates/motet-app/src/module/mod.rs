@@ -10,7 +10,7 @@ use crate::ConfigView;
 
 pub use context::AppContext;
 
-pub(crate) use service::ServiceModule;
+pub(crate) use service::{ServiceModule, UNVERSIONED};
 pub(crate) use supervise::{caught, supervise};
 
 /// A unit with a life cycle that an App runs: a service, a gateway, a timer.

@@ -5,6 +5,9 @@ use motet_core::{BoxFuture, Result, Service};
 use super::{AppContext, Module};
 use crate::{ConfigView, config::ServiceSettings};
 
+/// The version of services that declare none.
+pub(crate) const UNVERSIONED: &str = "0.0.0";
+
 /// A service as a module: it has nothing to do but be served.
 pub(crate) struct ServiceModule(pub(crate) Service);
 

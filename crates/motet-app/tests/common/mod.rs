@@ -12,7 +12,7 @@ use motet_core::{
     Body, BoxFuture, Call, Codec, Context, Drain, MethodDescriptor, Payload, Reply, Result, Service, ServiceDescriptor,
     Status,
 };
-use motet_rpc::Client;
+use motet_rpc::{Client, NativeClient, TcpTransport};
 
 /// A service whose method `say` answers with the request, `wait` after as many milliseconds as the
 /// request says.
@@ -31,6 +31,12 @@ pub fn echo(name: &str) -> Service {
         })
     };
     Service::new(descriptor, vec![Arc::new(say), Arc::new(wait)]).expect("a valid service")
+}
+
+/// A client that is part of no App and calls one address over TCP.
+pub fn stranger(address: &str) -> Client {
+    let client = Client::builder().protocol(Arc::new(NativeClient::default())).transport(Arc::new(TcpTransport::new()));
+    client.build().to(address).expect("an address")
 }
 
 /// Calls a unary method with bytes of a codec.
