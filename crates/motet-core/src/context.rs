@@ -390,8 +390,11 @@ impl Context {
     /// Marks the call as over: everything that waits for [`Context::cancelled`] wakes. Server
     /// pipelines call it when a call ends.
     pub fn end(&self) {
-        if let Some(scope) = self.scope() {
-            scope.cancelled.store(true, Ordering::Release);
+        let Some(scope) = self.scope() else { return };
+        scope.cancelled.store(true, Ordering::Release);
+        // Waiting borrows a Context: where this is the only one, nobody waits and nobody can begin to.
+        let alone = matches!(self.0.scope, ScopeRef::Own(_)) && Arc::strong_count(&self.0) == 1;
+        if !alone {
             scope.notify.notify_waiters();
         }
     }

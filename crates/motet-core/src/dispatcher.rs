@@ -304,9 +304,8 @@ mod tests {
         assert_eq!(check(&unary, None), Some((10, Limit::Server)));
         assert_eq!(check(&unary, Some(5)), Some((5, Limit::Caller)));
         assert_eq!(check(&unary, Some(601)), Some((600, Limit::Server)));
-        let mut own = crate::MethodOptions::default();
-        own.timeout_ms = Some(900_000);
-        let own = unary.options(own);
+        let options = crate::MethodOptions { timeout_ms: Some(900_000), ..Default::default() };
+        let own = unary.options(options);
         assert_eq!(check(&own, None), Some((900, Limit::Method)));
         assert_eq!(check(&own, Some(5)), Some((5, Limit::Caller)));
         assert_eq!(check(&own, Some(901)), Some((900, Limit::Server)));

@@ -9,9 +9,9 @@
 //! | method | request | reply |
 //! |---|---|---|
 //! | `describe` | [`Filter`] | [`DescribeReply`] |
-//! | `health` | [`Empty`](motet_core::Empty) | [`HealthReport`] |
+//! | `health` | [`Empty`] | [`HealthReport`] |
 //! | `stats` | [`Filter`] | [`StatsReport`] |
-//! | `nodes` | [`Empty`](motet_core::Empty) | [`NodesReply`] |
+//! | `nodes` | [`Empty`] | [`NodesReply`] |
 
 mod access;
 mod handler;

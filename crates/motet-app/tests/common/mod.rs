@@ -16,7 +16,7 @@ use motet_rpc::{Client, NativeClient, TcpTransport};
 
 /// A service whose method `say` answers with the request, `wait` after as many milliseconds as the
 /// request says.
-pub fn echo(name: &str) -> Service {
+pub(crate) fn echo(name: &str) -> Service {
     let mut descriptor = ServiceDescriptor::new(name, "1.0.0");
     descriptor.methods.push(Arc::new(MethodDescriptor::new(name, "say")));
     descriptor.methods.push(Arc::new(MethodDescriptor::new(name, "wait")));
@@ -34,18 +34,24 @@ pub fn echo(name: &str) -> Service {
 }
 
 /// A client that is part of no App and calls one address over TCP.
-pub fn stranger(address: &str) -> Client {
+pub(crate) fn stranger(address: &str) -> Client {
     let client = Client::builder().protocol(Arc::new(NativeClient::default())).transport(Arc::new(TcpTransport::new()));
     client.build().to(address).expect("an address")
 }
 
 /// Calls a unary method with bytes of a codec.
-pub async fn call(client: &Client, path: (&str, &str), body: &str, codec: Codec) -> Result<String> {
+pub(crate) async fn call(client: &Client, path: (&str, &str), body: &str, codec: Codec) -> Result<String> {
     call_in(client, &Context::new(), path, body, codec).await
 }
 
 /// The same in a Context.
-pub async fn call_in(client: &Client, cx: &Context, path: (&str, &str), body: &str, codec: Codec) -> Result<String> {
+pub(crate) async fn call_in(
+    client: &Client,
+    cx: &Context,
+    path: (&str, &str),
+    body: &str,
+    codec: Codec,
+) -> Result<String> {
     let service = client.service(path.0);
     let body = Body::One(Payload::encoded(body.to_owned(), codec.clone()));
     let call = service.prepare(&Arc::new(MethodDescriptor::new(path.0, path.1)), cx, codec, body)?;
@@ -55,25 +61,25 @@ pub async fn call_in(client: &Client, cx: &Context, path: (&str, &str), body: &s
 
 /// What happened, in order.
 #[derive(Clone, Default)]
-pub struct Diary(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Diary(Arc<Mutex<Vec<String>>>);
 
 impl Diary {
-    pub fn note(&self, what: impl Into<String>) {
+    pub(crate) fn note(&self, what: impl Into<String>) {
         self.0.lock().expect("no panic").push(what.into());
     }
 
-    pub fn entries(&self) -> Vec<String> {
+    pub(crate) fn entries(&self) -> Vec<String> {
         self.0.lock().expect("no panic").clone()
     }
 
-    pub fn count(&self, what: &str) -> usize {
+    pub(crate) fn count(&self, what: &str) -> usize {
         self.entries().iter().filter(|entry| *entry == what).count()
     }
 }
 
 /// How a module's `run` behaves.
 #[derive(Clone, Copy, Default)]
-pub enum Runs {
+pub(crate) enum Runs {
     /// Until it is told to finish.
     #[default]
     ToTheEnd,
@@ -89,7 +95,7 @@ pub enum Runs {
 
 /// A module that writes a diary.
 #[derive(Clone)]
-pub struct Diarist {
+pub(crate) struct Diarist {
     pub name: &'static str,
     pub diary: Diary,
     pub runs: Runs,
@@ -98,21 +104,21 @@ pub struct Diarist {
 }
 
 impl Diarist {
-    pub fn new(name: &'static str, diary: &Diary) -> Diarist {
+    pub(crate) fn new(name: &'static str, diary: &Diary) -> Diarist {
         Diarist { name, diary: diary.clone(), runs: Runs::default(), init_fails: false, serves: None }
     }
 
-    pub fn runs(mut self, runs: Runs) -> Diarist {
+    pub(crate) fn runs(mut self, runs: Runs) -> Diarist {
         self.runs = runs;
         self
     }
 
-    pub fn serves(mut self, service: &'static str) -> Diarist {
+    pub(crate) fn serves(mut self, service: &'static str) -> Diarist {
         self.serves = Some(service);
         self
     }
 
-    pub fn failing(mut self) -> Diarist {
+    pub(crate) fn failing(mut self) -> Diarist {
         self.init_fails = true;
         self
     }

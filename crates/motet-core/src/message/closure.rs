@@ -1,4 +1,5 @@
 //! What closures take and give: carriers found by the type alone, for generic code.
+#![expect(clippy::disallowed_types, reason = "users' own maps and sets travel too")]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
@@ -18,6 +19,7 @@ pub trait Carried: Sized + Send + 'static {
     type Carrier: Carry<Value = Self>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Message + Portable> Carried for T {
     type Carrier = Whole<SerdeFormat, T>;
 }

@@ -11,10 +11,12 @@ use super::model::{Field, Model, Variant};
 pub(super) fn write(model: &Model) -> TokenStream {
     let details = model.variants.iter().filter(|variant| !variant.fields.is_empty()).map(|v| details(model, v));
     let rpc_error = rpc_error(model);
-    let display = if model.speaks { display(model) } else { check_display(model) };
+    let display = model.speaks.then(|| display(model));
+    let typed = model.typed();
     quote! {
-        #[allow(non_camel_case_types, deprecated, clippy::all)]
+        #[allow(non_camel_case_types, non_snake_case, deprecated, unused_imports, clippy::all)]
         const _: () = {
+            use #typed::{IsCarrier as _, IsRefused as _};
             #(#details)*
             #rpc_error
             #display
@@ -27,6 +29,8 @@ fn details(model: &Model, variant: &Variant) -> TokenStream {
     let (core, typed, names) = (model.core(), model.typed(), names(variant));
     let name = format!("{}{}", model.ident.unraw(), variant.ident.unraw());
     let fields = variant.fields.iter().map(|field| &field.name);
+    let types = variant.fields.iter().map(|field| &field.ty);
+    let (carrier, values) = (carrier(variant), quote!((#(#types,)*)));
     let checks =
         variant.fields.iter().map(|Field { ty, .. }| quote_spanned!(ty.span()=> #typed::check_portable::<#ty>();));
     quote! {
@@ -38,6 +42,11 @@ fn details(model: &Model, variant: &Variant) -> TokenStream {
             const FIELDS: &'static [&'static str] = &[#(#fields),*];
             const MODULE: &'static str = ::core::module_path!();
         }
+
+        fn #carrier() -> impl #core::Carry<Value = #values> {
+            let carrier = #core::Named::<#core::SerdeFormat, #names, #values>::NEW;
+            (&#typed::Settle::<#values, _>::of(carrier)).carrier()
+        }
     }
 }
 
@@ -45,13 +54,16 @@ fn names(variant: &Variant) -> syn::Ident {
     format_ident!("__{}Names", variant.ident.unraw())
 }
 
-fn carrier(model: &Model, variant: &Variant) -> TokenStream {
-    let (core, names, types) = (model.core(), names(variant), variant.fields.iter().map(|field| &field.ty));
-    quote!(#core::Named<#core::SerdeFormat, #names, (#(#types,)*)>)
+/// The function that gives the carrier of a variant's fields.
+fn carrier(variant: &Variant) -> syn::Ident {
+    format_ident!("__{}_carrier", variant.ident.unraw())
 }
 
 fn rpc_error(model: &Model) -> TokenStream {
     let (core, ident, other) = (model.core(), &model.ident, &model.other);
+    let typed = model.typed();
+    // Without messages Display is somebody else's; if it is nobody's, that is said at the enum.
+    let text = quote_spanned!(ident.span()=> #typed::text);
     let into = model.variants.iter().map(|variant| into_status(model, variant));
     let from = model.variants.iter().map(|variant| from_status(model, variant));
     quote! {
@@ -59,7 +71,7 @@ fn rpc_error(model: &Model) -> TokenStream {
             fn into_status(self) -> #core::Status {
                 let __message = match &self {
                     Self::#other(_) => ::std::string::String::new(),
-                    error => ::std::string::ToString::to_string(error),
+                    error => #text(error),
                 };
                 match self {
                     Self::#other(status) => status,
@@ -81,10 +93,9 @@ fn rpc_error(model: &Model) -> TokenStream {
 fn into_status(model: &Model, variant: &Variant) -> TokenStream {
     let (core, code, reason, pattern) = (model.core(), &variant.code, variant.reason(&model.ident), variant.pattern());
     let details = (!variant.fields.is_empty()).then(|| {
-        let (carrier, locals) = (carrier(model, variant), variant.fields.iter().map(|field| &field.local));
-        quote! {
-            .with_details(<#carrier as #core::Carry>::payload((#(#locals,)*), #core::Codec::PROTOBUF))
-        }
+        let (typed, carrier) = (model.typed(), carrier(variant));
+        let locals = variant.fields.iter().map(|field| &field.local);
+        quote!(.with_details(#typed::details(#carrier(), (#(#locals,)*))))
     });
     quote! {
         #pattern => #core::Status::new(#core::Code::#code, __message).with_reason(#reason) #details,
@@ -92,26 +103,20 @@ fn into_status(model: &Model, variant: &Variant) -> TokenStream {
 }
 
 fn from_status(model: &Model, variant: &Variant) -> TokenStream {
-    let (core, reason, pattern) = (model.core(), variant.reason(&model.ident), variant.pattern());
+    let (reason, pattern) = (variant.reason(&model.ident), variant.pattern());
     if variant.fields.is_empty() {
         return quote!(::core::option::Option::Some(#reason) => return #pattern,);
     }
-    let (carrier, locals) = (carrier(model, variant), variant.fields.iter().map(|field| &field.local));
+    let (typed, carrier) = (model.typed(), carrier(variant));
+    let locals = variant.fields.iter().map(|field| &field.local);
     quote! {
         ::core::option::Option::Some(#reason) => {
-            let details = __status.details().cloned().map(<#carrier as #core::Carry>::take);
-            if let ::core::option::Option::Some(::core::result::Result::Ok((#(#locals,)*))) = details {
+            let fields = #typed::variant(#carrier(), &__status);
+            if let ::core::option::Option::Some((#(#locals,)*)) = fields {
                 return #pattern;
             }
         }
     }
-}
-
-/// Without messages, Display is somebody else's: say so at the enum if it is nobody's.
-fn check_display(model: &Model) -> TokenStream {
-    let (typed, ident) = (model.typed(), &model.ident);
-    let check = quote_spanned!(ident.span()=> #typed::check_display::<#ident>(););
-    quote!(const _: fn() = || { #check };)
 }
 
 fn display(model: &Model) -> TokenStream {

@@ -6,7 +6,8 @@ use syn::ext::IdentExt;
 use syn::{Ident, Type};
 
 use super::attribute::Family;
-use super::model::{Argument, Method, Model, Reply, Requests, span_of};
+use super::model::{Argument, Method, Model, Reply, Requests};
+use super::types::span_of;
 
 pub(super) fn write(model: &Model) -> TokenStream {
     let carriers = model.methods.iter().map(|method| {
@@ -21,26 +22,31 @@ pub(super) fn write(model: &Model) -> TokenStream {
 fn checks(model: &Model, method: &Method) -> TokenStream {
     let (typed, output) = (model.typed(), &method.output);
     let is_result = quote_spanned!(span_of(output)=> #typed::check_outcome::<#output>());
-    let is_error = quote_spanned! {span_of(output)=>
+    let is_error = quote_spanned! {method.error_span()=>
         #typed::check_error::<<#output as #typed::Outcome>::Error>()
     };
     let mut types: Vec<TokenStream> = Vec::new();
     if let Requests::Arguments(arguments) = &method.requests {
         if let [argument] = arguments.as_slice() {
             types.push(check(model, &argument.ty));
-        } else if model.family == Family::Serde {
+        } else {
+            let check = if model.family == Family::Serde { quote!(check_portable) } else { quote!(check_plain) };
             types.extend(arguments.iter().map(|argument| {
                 let ty = &argument.ty;
-                quote_spanned!(span_of(ty)=> #typed::check_portable::<#ty>();)
+                quote_spanned!(span_of(ty)=> #typed::#check::<#ty>();)
             }));
         }
     }
     if let Requests::Stream { item, .. } = &method.requests {
         types.push(check(model, item));
     }
-    if let Reply::Stream(ty) | Reply::One(Some(ty)) = &method.reply {
-        types.push(check(model, ty));
-    }
+    types.push(match &method.reply {
+        Reply::Stream(ty) | Reply::One(Some(ty)) => check(model, ty),
+        Reply::One(None) => {
+            let reply = quote_spanned!(span_of(output)=> <#output as #typed::Outcome>::Reply);
+            check(model, &syn::parse_quote!(#reply))
+        }
+    });
     quote! {
         const _: fn() = || {
             #is_result;
@@ -76,7 +82,7 @@ fn request(model: &Model, method: &Method) -> TokenStream {
     let arguments = match &method.requests {
         Requests::Stream { item, .. } => {
             let carrier = value(model, &quote!(#item));
-            return quote!(fn #function() -> impl #core::Carry<Value = #item> { #carrier });
+            return carrier_function(model, &function, &quote!(#item), &carrier);
         }
         Requests::Arguments(arguments) => arguments,
     };
@@ -97,20 +103,27 @@ fn request(model: &Model, method: &Method) -> TokenStream {
         }
     };
     let types = arguments.iter().map(|argument| &argument.ty);
+    let carrier = carrier_function(model, &function, &quote!((#(#types,)*)), &carrier);
+    quote!(#declared #carrier)
+}
+
+/// A function that gives a carrier, so that the rest need not name its type.
+fn carrier_function(model: &Model, name: &Ident, value: &TokenStream, carrier: &TokenStream) -> TokenStream {
+    let (core, typed) = (model.core(), model.typed());
     quote! {
-        #declared
-        fn #function() -> impl #core::Carry<Value = (#(#types,)*)> { #carrier }
+        fn #name() -> impl #core::Carry<Value = #value> {
+            (&#typed::Settle::<#value, _>::of(#carrier)).carrier()
+        }
     }
 }
 
 fn reply(model: &Model, method: &Method) -> TokenStream {
-    let (core, typed, function, output) = (model.core(), model.typed(), method.reply_carrier(), &method.output);
+    let (typed, function, output) = (model.typed(), method.reply_carrier(), &method.output);
     let ty = match &method.reply {
         Reply::One(Some(ty)) | Reply::Stream(ty) => quote!(#ty),
         Reply::One(None) => quote!(<#output as #typed::Outcome>::Reply),
     };
-    let carrier = value(model, &ty);
-    quote!(fn #function() -> impl #core::Carry<Value = #ty> { #carrier })
+    carrier_function(model, &function, &ty, &value(model, &ty))
 }
 
 fn value(model: &Model, ty: &TokenStream) -> TokenStream {

@@ -1,7 +1,7 @@
 //! The client: the same trait over the network, and its one-way form.
 
 use proc_macro2::{Literal, TokenStream};
-use quote::quote;
+use quote::{quote, quote_spanned};
 
 use super::declaration::{arguments, implement};
 use super::model::{Method, Model, Reply, Requests};
@@ -89,6 +89,7 @@ fn call(at: usize, method: &Method) -> TokenStream {
     let (function, request, reply) = (method.function(), method.request_carrier(), method.reply_carrier());
     let value = value(method);
     let at = Literal::usize_unsuffixed(at);
+    let function = quote_spanned!(method.error_span()=> #function);
     implement(method, &quote!(self.0.#function(__cx, #at, #request(), #reply(), #value)))
 }
 

@@ -1,7 +1,7 @@
 //! The trait itself, its futures sendable.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 
 use super::model::{Method, Model};
 
@@ -64,12 +64,13 @@ fn declare(model: &Model, method: &Method) -> TokenStream {
         }
         None if method.options.optional.is_some() => {
             let (typed, path) = (model.typed(), model.path(method));
+            let unimplemented = quote_spanned!(method.error_span()=> #typed::unimplemented);
             let unused = method.arguments().iter().map(|argument| &argument.ident);
             let context = match context {
                 syn::Pat::Ident(syn::PatIdent { ident, .. }) => quote!(let _ = #ident;),
                 _ => quote!(),
             };
-            quote!({ async move { #(let _ = #unused;)* #context #typed::unimplemented(#path) } })
+            quote!({ async move { #(let _ = #unused;)* #context #unimplemented(#path) } })
         }
         None => quote!(;),
     };

@@ -10,7 +10,9 @@ mod declaration;
 mod descriptor;
 mod method_attribute;
 mod model;
+mod refuse;
 mod server;
+mod types;
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -51,9 +53,12 @@ fn write(model: &Model) -> TokenStream {
     quote! {
         #declaration
         #(#types)*
-        #[allow(deprecated, unused_imports, non_camel_case_types, clippy::all)]
+        #[allow(deprecated, non_camel_case_types, non_snake_case, unused_imports, clippy::all)]
         const _: () = {
-            use #typed::{IsChecked as _, IsMessage as _, IsOther as _, IsPlain as _, IsUnchecked as _, IsUnit as _};
+            use #typed::{
+                IsCarrier as _, IsChecked as _, IsMessage as _, IsOther as _, IsPlain as _, IsRefused as _,
+                IsUnchecked as _, IsUnit as _,
+            };
             #(#parts)*
         };
     }

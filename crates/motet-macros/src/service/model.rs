@@ -1,6 +1,6 @@
 //! The trait as the rest of the macro needs it.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
@@ -11,6 +11,8 @@ use syn::{
 
 use super::attribute::{Family, ServiceAttribute};
 use super::method_attribute::MethodAttribute;
+use super::refuse::{check_names, check_signature, check_supertraits, context};
+use super::types::{first_type_argument, is_no_result, stream_item, type_arguments};
 
 /// The most arguments that a method takes beside the Context.
 const MAX_ARGUMENTS: usize = 8;
@@ -207,6 +209,11 @@ impl Method {
         }
     }
 
+    /// Where the error's type stands, if it can be seen.
+    pub(super) fn error_span(&self) -> Span {
+        type_arguments(&self.output).nth(1).unwrap_or(&self.output).span()
+    }
+
     /// The function that gives the request's carrier.
     pub(super) fn request_carrier(&self) -> Ident {
         format_ident!("__{}_request", self.ident.unraw())
@@ -253,6 +260,12 @@ impl Requests {
 
 impl Reply {
     fn read(output: &Type) -> syn::Result<Self> {
+        if is_no_result(output) {
+            return Err(Error::new_spanned(
+                output,
+                "a service method returns a `Result`: the network can fail where the method cannot",
+            ));
+        }
         let Some(reply) = first_type_argument(output) else { return Ok(Self::One(None)) };
         match stream_item(reply) {
             Some(item) => Ok(Self::Stream(Box::new(item.clone()))),
@@ -314,105 +327,6 @@ pub(super) fn strip(item: &mut ItemTrait) {
     }
 }
 
-fn check_supertraits(item: &ItemTrait) -> syn::Result<()> {
-    for bound in &item.supertraits {
-        let known = match bound {
-            TypeParamBound::Trait(bound) => bound.path.is_ident("Send") || bound.path.is_ident("Sync"),
-            TypeParamBound::Lifetime(lifetime) => lifetime.ident == "static",
-            _ => false,
-        };
-        if !known {
-            return Err(Error::new_spanned(
-                bound,
-                "a service trait has no supertraits: its client implements it and could not implement them",
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn check_signature(sig: &Signature) -> syn::Result<()> {
-    if sig.asyncness.is_none() {
-        return Err(Error::new_spanned(
-            sig.fn_token,
-            "a service method is an `async fn`: its client waits for the reply",
-        ));
-    }
-    if !sig.generics.params.is_empty() || sig.generics.where_clause.is_some() {
-        return Err(Error::new_spanned(
-            &sig.generics,
-            "a service method is not generic: its types stand in the descriptor",
-        ));
-    }
-    let by_reference = sig.receiver().is_some_and(|receiver| {
-        let text = quote!(#receiver).to_string();
-        text.replace(' ', "") == "&self"
-    });
-    if !by_reference {
-        return Err(Error::new_spanned(
-            sig.inputs.first().map_or_else(|| quote!(#sig), |input| quote!(#input)),
-            "a service method takes `&self`: calls run at the same time",
-        ));
-    }
-    Ok(())
-}
-
-fn context(sig: &Signature) -> syn::Result<(Pat, Type)> {
-    match sig.inputs.iter().nth(1) {
-        Some(FnArg::Typed(argument)) => match &*argument.ty {
-            Type::Reference(reference) if reference.mutability.is_none() => {
-                Ok(((*argument.pat).clone(), (*argument.ty).clone()))
-            }
-            _ => Err(Error::new_spanned(argument, "the first argument is the Context: `cx: &Context`")),
-        },
-        _ => Err(Error::new_spanned(&sig.ident, "the first argument is the Context: `cx: &Context`")),
-    }
-}
-
-fn check_names(methods: &[Method]) -> syn::Result<()> {
-    let plain = |name: &str| name.replace('_', "").to_ascii_lowercase();
-    for (at, method) in methods.iter().enumerate() {
-        if let Some(twin) = methods[..at].iter().find(|other| plain(&other.name) == plain(&method.name)) {
-            let message = format!(
-                "`{}` and `{}` are the same name in some protocol's spelling; rename one, or give it another by \
-                 `#[method(name = \"…\")]`",
-                twin.name, method.name
-            );
-            return Err(Error::new(method.ident.span(), message));
-        }
-        if ["one_way", "with_options", "with_timeout", "with_codec", "with_node"]
-            .iter()
-            .any(|taken| method.ident == taken)
-        {
-            return Err(Error::new(
-                method.ident.span(),
-                "the client has a method of this name; rename it and keep the name for callers by \
-                 `#[method(name = \"…\")]`",
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// `T` of `Streaming<T>`.
-fn stream_item(ty: &Type) -> Option<&Type> {
-    match ty {
-        Type::Path(path) if path.path.segments.last().is_some_and(|segment| segment.ident == "Streaming") => {
-            first_type_argument(ty)
-        }
-        _ => None,
-    }
-}
-
-fn first_type_argument(ty: &Type) -> Option<&Type> {
-    let Type::Path(path) = ty else { return None };
-    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
-    arguments.args.iter().find_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    })
-}
-
 fn docs(attributes: &[Attribute]) -> String {
     let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
         Meta::NameValue(meta) if meta.path.is_ident("doc") => match &meta.value {
@@ -434,9 +348,4 @@ fn snake(name: &str) -> String {
         out.push(c.to_ascii_lowercase());
     }
     out
-}
-
-/// The span that errors about a type point to.
-pub(super) fn span_of(ty: &Type) -> proc_macro2::Span {
-    ty.span()
 }

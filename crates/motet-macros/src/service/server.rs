@@ -1,7 +1,7 @@
 //! The server: what runs an implementation of the trait.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 
 use super::model::{Method, Model, Requests};
 
@@ -70,8 +70,9 @@ fn handler(model: &Model, method: &Method) -> TokenStream {
         Requests::Arguments(_) => quote!((#(#arguments,)*)),
         Requests::Stream { .. } => quote!(#(#arguments)*),
     };
+    let function = quote_spanned!(method.error_span()=> #typed::#function);
     quote! {
-        #typed::#function(&service, #request(), #reply(), |__service, __cx, #pattern| async move {
+        #function(&service, #request(), #reply(), |__service, __cx, #pattern| async move {
             <S as #ident>::#name(&__service, &__cx, #(#arguments),*).await
         })
     }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::{
     kept::Kept,
     local,
-    pool::{Pool, Start},
+    pool::Pool,
     settings::Settings,
     target::{Place, Target},
     trace,
@@ -30,23 +30,24 @@ const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Makes a call, with as many attempts as its options allow, and says when it was over. `started` is
-/// the present moment: the clock is read only once more.
-pub(crate) async fn run(target: &Arc<Target>, mut call: Call, started: Instant) -> (Result<Reply>, Instant) {
-    if let Some(status) = too_late(&call, started) {
+/// the present moment: the clock is read only once more. The call is taken where it lies.
+pub(crate) async fn run(target: &Arc<Target>, slot: &mut Option<Call>, started: Instant) -> (Result<Reply>, Instant) {
+    let Some(call) = slot else { return (Err(Status::internal("a call was made twice")), started) };
+    if let Some(status) = too_late(call, started) {
         return (Err(status), started);
     }
-    if let Some(route) = local::find(target, &call) {
-        return local::run(target, route, call).await;
+    if let Some(route) = local::find(target, call) {
+        return local::run(target, route, slot).await;
     }
     let settings = &target.settings;
     settings.budget.deposit();
     settings.health.wake(settings);
-    let place = target.pick(&call);
-    let kept = Kept::of(&mut call);
+    let place = target.pick(call);
+    let kept = Kept::of(call);
     let first = match place {
-        Some(place) if !(kept.may_run_twice_at_once() && target.elsewhere(&place, &call)) => {
-            match place.pool.start(call) {
-                Start::Running(running) => {
+        Some(place) if !(kept.may_run_twice_at_once() && target.elsewhere(&place, call)) => {
+            match place.pool.start(slot) {
+                Some(running) => {
                     trace::sent(&place, 1);
                     let sent = Sent::new(place);
                     let Some(result) = until_cancelled(&kept.cx, running).await else {
@@ -59,12 +60,13 @@ pub(crate) async fn run(target: &Arc<Target>, mut call: Call, started: Instant) 
                         Err(status) => Err(Failure { status, place: Some(place) }),
                     }
                 }
-                Start::Later(call) => Ok((call, Some(place))),
+                None => Ok(Go::There(place)),
             }
         }
-        place => Ok((call, place)),
+        Some(place) => Ok(Go::There(place)),
+        None => Ok(Go::Anywhere),
     };
-    let rest = Box::pin(persist(target, &kept, first));
+    let rest = Box::pin(persist(target, &kept, slot, first));
     let result = until_cancelled(&kept.cx, rest).await.unwrap_or_else(|| Err(Cancel::status()));
     let ended = Instant::now();
     (result.map_err(|status| own_limit(status, &kept, ended)), ended)
@@ -112,12 +114,13 @@ struct Failure {
     place: Option<Arc<Place>>,
 }
 
-/// Attempts until one succeeds or no more are allowed. Begins with a call that has not been sent and
-/// perhaps the node that was picked for it, or with the failure of the first attempt.
+/// Attempts until one succeeds or no more are allowed. Begins with a call that has not been sent, or
+/// with the failure of the first attempt.
 async fn persist(
     target: &Arc<Target>,
     kept: &Kept,
-    first: Result<(Call, Option<Arc<Place>>), Failure>,
+    slot: &mut Option<Call>,
+    first: Result<Go, Failure>,
 ) -> Result<Reply> {
     let config = &target.settings.config;
     let mode = kept.options.fail_mode.unwrap_or(config.fail_mode);
@@ -126,8 +129,7 @@ async fn persist(
         _ => kept.options.retries.unwrap_or(config.retries),
     };
     let mut outcome = match first {
-        Ok((call, Some(place))) => send(target, kept, call, Go::There(place), mode, 1).await,
-        Ok((call, None)) => send(target, kept, call, Go::Anywhere, mode, 1).await,
+        Ok(go) => send(target, kept, slot, go, mode, 1).await,
         Err(failure) => Err(failure),
     };
     let mut failures = 0;
@@ -141,8 +143,9 @@ async fn persist(
         if failures >= retries || !safe || !status.may_retry() {
             return Err(status);
         }
-        let Some(call) = kept.again() else { return Err(status) };
-        let changed = mode == FailMode::Over && target.elsewhere(&place, &call) || !place.pool.is_healthy();
+        *slot = kept.again();
+        let Some(call) = slot else { return Err(status) };
+        let changed = mode == FailMode::Over && target.elsewhere(&place, call) || !place.pool.is_healthy();
         let pause = pause(target, &status, failures, changed);
         let in_time = kept.deadline.is_none_or(|by| Instant::now() + pause < by.at);
         if !in_time || !target.settings.budget.withdraw() {
@@ -152,7 +155,7 @@ async fn persist(
         tracing::debug!(target: "motet", method = kept.method.path, %status, "trying again");
         failures += 1;
         let go = if mode == FailMode::Try { Go::There(place) } else { Go::Elsewhere(place) };
-        outcome = send(target, kept, call, go, mode, failures + 1).await;
+        outcome = send(target, kept, slot, go, mode, failures + 1).await;
     }
 }
 
@@ -180,12 +183,12 @@ enum Go {
 async fn send(
     target: &Arc<Target>,
     kept: &Kept,
-    call: Call,
+    slot: &mut Option<Call>,
     go: Go,
     mode: FailMode,
     attempt: u32,
 ) -> Result<Reply, Failure> {
-    let (place, pool, running) = reach(target, call, go, mode).await?;
+    let (place, pool, running) = reach(target, slot, go, mode).await?;
     trace::sent(&place, attempt);
     let first = answer(target, place, running);
     let outcome = if kept.may_run_twice_at_once() {
@@ -220,11 +223,13 @@ async fn hedge(
     attempt: u32,
 ) -> Outcome {
     let mode = kept.options.fail_mode.unwrap_or(target.settings.config.fail_mode);
-    let call = (mode == FailMode::Over && target.settings.budget.withdraw()).then(|| kept.again()).flatten();
-    let Some(call) = call else { return first.await };
+    let mut slot = (mode == FailMode::Over && target.settings.budget.withdraw()).then(|| kept.again()).flatten();
+    if slot.is_none() {
+        return first.await;
+    }
     let second = pin!(async {
         let (place, _, running) =
-            reach(target, call, Go::Anywhere, mode).await.map_err(|failure| failure.status).ok()?;
+            reach(target, &mut slot, Go::Anywhere, mode).await.map_err(|failure| failure.status).ok()?;
         trace::sent(&place, attempt + 1);
         Some(answer(target, place, running).await)
     });
@@ -241,48 +246,49 @@ async fn hedge(
 /// sent, nodes that cannot be connected to are passed over.
 async fn reach(
     target: &Arc<Target>,
-    mut call: Call,
+    slot: &mut Option<Call>,
     mut go: Go,
     mode: FailMode,
 ) -> Result<(Arc<Place>, Arc<Pool>, BoxFuture<'static, Result<Reply>>), Failure> {
     let nowhere = |status| Failure { status, place: None };
     for tries in 1.. {
+        let Some(call) = slot.as_ref() else { break };
         let place = match go {
             Go::There(place) => place,
-            Go::Anywhere => target.choose(&call, None).await.map_err(nowhere)?,
-            Go::Elsewhere(than) => target.choose(&call, Some(&than)).await.map_err(nowhere)?,
+            Go::Anywhere => target.choose(call, None).await.map_err(nowhere)?,
+            Go::Elsewhere(than) => target.choose(call, Some(&than)).await.map_err(nowhere)?,
         };
         let Some(pool) = place.by(&target.settings, call.options.protocol.as_deref()) else {
             return Err(nowhere(Status::internal("a node was chosen that does not speak the call's protocol")));
         };
-        let elsewhere = |call: &Call| mode == FailMode::Over && tries < REACH && target.elsewhere(&place, call);
-        if !pool.is_avoided() || !elsewhere(&call) {
-            call = match pool.start(call) {
-                Start::Running(running) => return Ok((place, pool, running)),
-                Start::Later(call) => call,
-            };
+        let elsewhere = |slot: &Option<Call>| {
+            let call = slot.as_ref().filter(|_| mode == FailMode::Over && tries < REACH);
+            call.is_some_and(|call| target.elsewhere(&place, call))
+        };
+        if (!pool.is_avoided() || !elsewhere(slot))
+            && let Some(running) = pool.start(slot)
+        {
+            return Ok((place, pool, running));
         }
         // Offering it the call may have shown that the node does not answer.
-        if pool.is_avoided() && elsewhere(&call) {
+        if pool.is_avoided() && elsewhere(slot) {
             go = Go::Elsewhere(place);
             continue;
         }
+        let Some(call) = slot.as_ref() else { break };
         let status = match pool.ready(&call.method.path, call.deadline).await {
             Err(status) => status,
-            Ok(()) => {
-                call = match pool.start(call) {
-                    Start::Running(running) => return Ok((place, pool, running)),
-                    Start::Later(call) => call,
-                };
-                pool.unreachable("the connection was lost at once")
-            }
+            Ok(()) => match pool.start(slot) {
+                Some(running) => return Ok((place, pool, running)),
+                None => pool.unreachable("the connection was lost at once"),
+            },
         };
-        if !status.may_retry() || !elsewhere(&call) {
+        if !status.may_retry() || !elsewhere(slot) {
             return Err(Failure { status, place: Some(place) });
         }
         go = Go::Elsewhere(place);
     }
-    Err(nowhere(Status::internal("nodes are counted without end")))
+    Err(nowhere(Status::internal("a call was offered after it had been taken")))
 }
 
 /// A call that a node has been given. Dropped before its end it was cancelled, which says nothing

@@ -53,15 +53,15 @@ pub(super) fn find(target: &Target, call: &Call) -> Option<Result<Route>> {
 }
 
 /// Runs a call in this process, and says when it was over.
-pub(super) async fn run(target: &Target, route: Result<Route>, call: Call) -> (Result<Reply>, Instant) {
-    let cx = call.cx.clone();
-    let result = match (&target.settings.local, route) {
-        (Some(local), Ok(route)) => match until_cancelled(&cx, pin!(serve(local, route, call))).await {
-            Some(result) => result,
-            None => Err(Cancel::status()),
-        },
-        (_, Err(status)) => Err(status),
-        (None, _) => Err(Status::internal("a local call without local services")),
+pub(super) async fn run(target: &Target, route: Result<Route>, slot: &mut Option<Call>) -> (Result<Reply>, Instant) {
+    let result = match (&target.settings.local, route, slot.take()) {
+        (Some(local), Ok(route), Some(call)) => {
+            let cx = call.cx.clone();
+            let served = until_cancelled(&cx, pin!(serve(local, route, call))).await;
+            served.unwrap_or_else(|| Err(Cancel::status()))
+        }
+        (_, Err(status), _) => Err(status),
+        _ => Err(Status::internal("a local call without local services")),
     };
     (result, Instant::now())
 }

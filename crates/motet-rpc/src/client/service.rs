@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use motet_core::{
     Body, BoxFuture, Call, CallOptions, Codec, Context, Deadline, Ends, Handler, Kind, Limit, MethodDescriptor, Next,
-    Reply, Result,
+    Reply, Result, Status,
 };
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
@@ -67,18 +67,26 @@ impl ServiceClient {
     /// future, or the reply's stream, cancels the call.
     ///
     /// # Errors
-    /// The status of the call. [`Status::executed`](motet_core::Status::executed) says whether it can
+    /// The status of the call. [`Status::executed`] says whether it can
     /// have run.
-    pub async fn call(&self, mut call: Call) -> Result<Reply> {
-        let started = Instant::now();
-        let settings = &self.target.settings;
-        call.deadline = deadline(&call, &settings.config, started);
-        let ending = Ending::new(self.target.stats(&call.method), started, call.cx.captured().cloned());
-        if !settings.middleware.is_empty() || !call.ends.is_none() || trace::wanted(&call) {
-            return Box::pin(self.dressed(call, ending)).await;
+    pub fn call(&self, call: Call) -> impl Future<Output = Result<Reply>> + Send {
+        // The future holds the call in one place: an async fn would hold its argument twice.
+        let mut slot = Some(call);
+        async move {
+            let started = Instant::now();
+            let settings = &self.target.settings;
+            let Some(call) = &mut slot else { return Err(Status::internal("a call was made twice")) };
+            call.deadline = deadline(call, &settings.config, started);
+            let ending = Ending::new(self.target.stats(&call.method), started, call.cx.captured().cloned());
+            if !settings.middleware.is_empty() || !call.ends.is_none() || trace::wanted(call) {
+                return match slot.take() {
+                    Some(call) => Box::pin(self.dressed(call, ending)).await,
+                    None => Err(Status::internal("a call was made twice")),
+                };
+            }
+            let (result, ended) = attempt::run(&self.target, &mut slot, started).await;
+            ending.finish(result, ended)
         }
-        let (result, ended) = attempt::run(&self.target, call, started).await;
-        ending.finish(result, ended)
     }
 
     /// A call with all that most calls do without: middleware, end hooks, a span.
@@ -110,7 +118,8 @@ impl Handler for Attempts {
         let target = self.0.clone();
         // The end is told where the call began.
         call.ends = Ends::default();
-        Box::pin(async move { attempt::run(&target, call, Instant::now()).await.0 })
+        let mut slot = Some(call);
+        Box::pin(async move { attempt::run(&target, &mut slot, Instant::now()).await.0 })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The server: from a connection to a handler.
 //!
 //! A [`Server`] owns listeners, connections and a dispatcher; what connections speak is up to the
-//! [`ServerProtocol`]s it is given. It registers nowhere and reads no signal: an App does.
+//! [`ServerProtocol`](motet_core::ServerProtocol)s it is given. It registers nowhere and reads no signal: an App does.
 //!
 //! ```
 //! # async fn serve(service: motet_core::Service) -> motet_core::Result<()> {

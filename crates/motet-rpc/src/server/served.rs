@@ -133,12 +133,12 @@ impl Served {
     }
 
     fn end(&mut self, result: Result<Reply>) -> Result<Reply> {
-        let Some(mut scope) = self.scope.take() else { return result };
+        let Some(scope) = &mut self.scope else { return result };
         drop_quietly(&scope.pipeline.method, self.handler.take());
         match result {
             Ok(Reply { meta, body: Body::Stream(stream) }) => {
-                let stream = Streaming::new(ServedStream { scope, stream: Some(stream) });
-                Ok(Reply { meta, body: Body::Stream(stream) })
+                let stream = ServedStream { scope: self.scope.take(), stream: Some(stream) };
+                Ok(Reply { meta, body: Body::Stream(Streaming::new(stream)) })
             }
             Ok(reply) => {
                 scope.finish(None);
@@ -179,7 +179,8 @@ impl Drop for Served {
 
 /// A reply stream that is read.
 struct ServedStream {
-    scope: Scope,
+    /// Always there: an `Option` because it moves over from [`Served`].
+    scope: Option<Scope>,
     stream: Option<Streaming<Payload>>,
 }
 
@@ -188,21 +189,23 @@ impl Stream for ServedStream {
 
     fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        let Some(stream) = &mut this.stream else { return Poll::Ready(None) };
-        let item = match std::task::ready!(this.scope.poll(task, |task| Pin::new(stream).poll_next(task))) {
+        let (Some(scope), Some(stream)) = (&mut this.scope, &mut this.stream) else { return Poll::Ready(None) };
+        let item = match std::task::ready!(scope.poll(task, |task| Pin::new(stream).poll_next(task))) {
             Ok(Some(Ok(payload))) => return Poll::Ready(Some(Ok(payload))),
             Ok(None) => None,
             Ok(Some(Err(status))) | Err(status) => Some(executed(status)),
         };
-        drop_quietly(&this.scope.pipeline.method, this.stream.take());
-        this.scope.finish(item.as_ref());
+        drop_quietly(&scope.pipeline.method, this.stream.take());
+        scope.finish(item.as_ref());
         Poll::Ready(item.map(Err))
     }
 }
 
 impl Drop for ServedStream {
     fn drop(&mut self) {
-        drop_quietly(&self.scope.pipeline.method, self.stream.take());
+        if let Some(scope) = &self.scope {
+            drop_quietly(&scope.pipeline.method, self.stream.take());
+        }
     }
 }
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use motet_core::{
-    Body, Call, CallOptions, Carry, Codec, Codecs, Context, MethodDescriptor, Payload, Result, RpcError, Service,
+    Body, Call, CallOptions, Carry, Codec, Codecs, Context, MethodDescriptor, Payload, Result, Service,
     ServiceDescriptor, Streaming,
 };
 
-use super::handlers::payloads;
+use super::{handlers::payloads, outcome::ServiceError};
 use crate::{Client, ServiceClient};
 
 /// Makes the calls of one generated client. Cheap to clone.
@@ -65,7 +65,7 @@ impl Caller {
     ///
     /// # Errors
     /// The error of the method, or of the way to it.
-    pub async fn unary<I: Carry, O: Carry, E: RpcError>(
+    pub async fn unary<I: Carry, O: Carry, E: ServiceError>(
         &self,
         cx: &Context,
         method: usize,
@@ -82,7 +82,7 @@ impl Caller {
     ///
     /// # Errors
     /// The error of the method, of the request stream, or of the way.
-    pub async fn client_stream<I: Carry, O: Carry, E: RpcError>(
+    pub async fn client_stream<I: Carry, O: Carry, E: ServiceError>(
         &self,
         cx: &Context,
         method: usize,
@@ -99,7 +99,7 @@ impl Caller {
     ///
     /// # Errors
     /// The error of the method at the reply's head, or of the way to it.
-    pub async fn server_stream<I: Carry, O: Carry, E: RpcError>(
+    pub async fn server_stream<I: Carry, O: Carry, E: ServiceError>(
         &self,
         cx: &Context,
         method: usize,
@@ -115,7 +115,7 @@ impl Caller {
     ///
     /// # Errors
     /// Of the way to the method; the method's own error is the first item.
-    pub async fn bidi<I: Carry, O: Carry, E: RpcError>(
+    pub async fn bidi<I: Carry, O: Carry, E: ServiceError>(
         &self,
         cx: &Context,
         method: usize,

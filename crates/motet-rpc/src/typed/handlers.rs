@@ -5,7 +5,9 @@
 
 use std::{future::Future, sync::Arc};
 
-use motet_core::{Body, BoxFuture, Call, Carry, Codec, Context, Handler, Reply, Result, RpcError, Status, Streaming};
+use motet_core::{Body, BoxFuture, Call, Carry, Codec, Context, Handler, Reply, Result, Status, Streaming};
+
+use super::outcome::ServiceError;
 
 /// One request, one reply.
 pub fn unary<S, I, O, E, F, Fut>(service: &Arc<S>, _: I, _: O, f: F) -> Arc<dyn Handler>
@@ -13,7 +15,7 @@ where
     S: Send + Sync + 'static,
     I: Carry,
     O: Carry,
-    E: RpcError,
+    E: ServiceError,
     F: Fn(Arc<S>, Context, I::Value) -> Fut + Copy + Send + Sync + 'static,
     Fut: Future<Output = Result<O::Value, E>> + Send + 'static,
 {
@@ -33,7 +35,7 @@ where
     S: Send + Sync + 'static,
     I: Carry,
     O: Carry,
-    E: RpcError,
+    E: ServiceError,
     F: Fn(Arc<S>, Context, Streaming<I::Value>) -> Fut + Copy + Send + Sync + 'static,
     Fut: Future<Output = Result<O::Value, E>> + Send + 'static,
 {
@@ -52,7 +54,7 @@ where
     S: Send + Sync + 'static,
     I: Carry,
     O: Carry,
-    E: RpcError,
+    E: ServiceError,
     F: Fn(Arc<S>, Context, I::Value) -> Fut + Copy + Send + Sync + 'static,
     Fut: Future<Output = Result<Streaming<O::Value>, E>> + Send + 'static,
 {
@@ -72,7 +74,7 @@ where
     S: Send + Sync + 'static,
     I: Carry,
     O: Carry,
-    E: RpcError,
+    E: ServiceError,
     F: Fn(Arc<S>, Context, Streaming<I::Value>) -> Fut + Copy + Send + Sync + 'static,
     Fut: Future<Output = Result<Streaming<O::Value>, E>> + Send + 'static,
 {
@@ -105,7 +107,7 @@ pub(super) fn payloads<O: Carry>(stream: Streaming<O::Value>, codec: Codec) -> S
     stream.map(move |value| Ok(O::payload(value, codec.clone())))
 }
 
-fn failed<E: RpcError>(error: E, codec: &Codec) -> Status {
+fn failed<E: ServiceError>(error: E, codec: &Codec) -> Status {
     in_codec(error.into_status(), codec)
 }
 

@@ -1,6 +1,6 @@
 //! What a service method returns.
 
-use motet_core::{RpcError, Status};
+use motet_core::{Carry, Codec, Payload, RpcError, Status};
 
 /// The `Result` that a service method returns, whatever alias it is written as.
 #[diagnostic::on_unimplemented(
@@ -39,13 +39,32 @@ impl<E: RpcError> ServiceError for E {}
     note = "give each variant a message, `#[rpc(code = NotFound, message = \"…\")]`, or implement `Display`, \
             with thiserror for example"
 )]
-pub trait Speaks {}
+pub trait Speaks {
+    /// The message.
+    fn text(&self) -> String;
+}
 
 #[diagnostic::do_not_recommend]
-impl<T: std::fmt::Display> Speaks for T {}
+impl<T: std::fmt::Display> Speaks for T {
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
 
-/// Does not compile unless `T` has a text.
-pub const fn check_display<T: Speaks>() {}
+/// The message of a typed error.
+pub fn text<T: Speaks>(error: &T) -> String {
+    error.text()
+}
+
+/// The fields of a typed error's variant, to be written in the codec of the call.
+pub fn details<C: Carry>(_: C, fields: C::Value) -> Payload {
+    C::payload(fields, Codec::PROTOBUF)
+}
+
+/// The fields of a typed error's variant, if the status holds them.
+pub fn variant<C: Carry>(_: C, status: &Status) -> Option<C::Value> {
+    status.details().cloned().and_then(|details| C::take(details).ok())
+}
 
 /// Does not compile unless `T` is a `Result`.
 pub const fn check_outcome<T: Outcome>() {}
@@ -57,6 +76,6 @@ pub const fn check_error<T: ServiceError>() {}
 ///
 /// # Errors
 /// Always Unimplemented.
-pub fn unimplemented<T, E: RpcError>(path: &'static str) -> Result<T, E> {
+pub fn unimplemented<T, E: ServiceError>(path: &'static str) -> Result<T, E> {
     Err(E::from_status(Status::unimplemented(format!("{path}: this service does not implement the method"))))
 }

@@ -175,8 +175,12 @@ impl<T> PlainTag<T> {
         Lone::NEW
     }
 
-    /// It needs no shape.
-    pub fn check(&self) {}
+    /// Does not compile unless it can travel as JSON and MessagePack.
+    pub fn check(&self)
+    where
+        T: PlainPortable,
+    {
+    }
 }
 
 impl<F> UnitTag<F> {
@@ -237,7 +241,12 @@ pub trait PlainPortable {}
 
 #[diagnostic::do_not_recommend]
 impl<T> PlainPortable for T where
-    T: private::serde::Serialize + private::serde::de::DeserializeOwned + private::schemars::JsonSchema + Send + Sync
+    T: private::serde::Serialize
+        + private::serde::de::DeserializeOwned
+        + private::schemars::JsonSchema
+        + Send
+        + Sync
+        + 'static
 {
 }
 
@@ -250,7 +259,7 @@ impl<T> PlainPortable for T where
 pub trait ProstPortable {}
 
 #[diagnostic::do_not_recommend]
-impl<T: private::prost::Message + Default> ProstPortable for T {}
+impl<T: private::prost::Message + Default + 'static> ProstPortable for T {}
 
 /// Does not compile unless `T` can travel as JSON and MessagePack.
 pub const fn check_plain<T: PlainPortable>() {}

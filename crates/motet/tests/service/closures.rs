@@ -25,7 +25,7 @@ fn service() -> Service {
         .method("greet", |_, who: Hello| async move { Ok(who) })
         .configure(|method| method.docs = "Greets.".to_owned())
         .method("double", |_, n: u64| async move { Ok(2 * n) })
-        .method("plain", |_, Plain(value): Plain<OnlySerde>| async move { Ok(Plain(value.n + 1)) })
+        .method("plain", |_, Plain(value): Plain<OnlySerde>| async move { Ok(Plain(OnlySerde { n: value.n + 1 })) })
         .method("wrapped", |_, pair: Value<(u8, bool)>| async move { Ok(Value { value: pair.value.0 }) })
         .method("nothing", |_, ()| async move { Ok(()) })
         .method("fails", |_, ()| async move { Err::<(), _>(Status::not_found("nothing here")) })
@@ -78,7 +78,7 @@ async fn one_value_follows_the_rule_of_bodies() {
     for (method, body, reply) in [
         ("greet", r#"{"name":"Ada"}"#, r#"{"name":"Ada"}"#),
         ("double", r#"{"value":4}"#, r#"{"value":8}"#),
-        ("plain", r#"{"n":1}"#, "2"),
+        ("plain", r#"{"n":1}"#, r#"{"n":2}"#),
         ("wrapped", r#"{"value":[7,true]}"#, r#"{"value":7}"#),
         ("nothing", "null", "{}"),
     ] {

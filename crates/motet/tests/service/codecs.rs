@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 use crate::support::{json, remote};
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Point {
+pub(crate) struct Point {
     #[prost(int32, tag = "1")]
-    pub x: i32,
+    pub(crate) x: i32,
     #[prost(int32, tag = "2")]
-    pub y: i32,
+    pub(crate) y: i32,
 }
 
 #[motet::service(name = "points", version = "1.0.0", codec = "proto")]
-pub trait Points {
+pub(crate) trait Points {
     async fn flip(&self, cx: &Context, point: Point) -> Result<Point>;
     async fn clear(&self, cx: &Context) -> Result<()>;
     async fn path(&self, cx: &Context, points: Streaming<Point>) -> Result<Streaming<Point>>;
@@ -54,28 +54,28 @@ async fn prost_types_travel_as_protobuf() {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub enum Loose {
+pub(crate) enum Loose {
     Number(i64),
     Text(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Bag {
+pub(crate) struct Bag {
     #[serde(flatten)]
-    pub all: std::collections::BTreeMap<String, Loose>,
+    pub(crate) all: std::collections::BTreeMap<String, Loose>,
 }
 
 impl motet::Message for Bag {}
 
 #[motet::message]
 #[derive(Clone, Debug, PartialEq)]
-pub struct Short {
+pub(crate) struct Short {
     #[garde(length(max = 2))]
-    pub text: String,
+    pub(crate) text: String,
 }
 
 #[motet::service(name = "bags", version = "1.0.0", codec = "msgpack")]
-pub trait Bags {
+pub(crate) trait Bags {
     async fn lone(&self, cx: &Context, bag: Bag) -> Result<Bag>;
     async fn named(&self, cx: &Context, first: Loose, second: Option<Loose>) -> Result<Loose>;
     async fn checked(&self, cx: &Context, short: Short) -> Result<()>;
@@ -125,7 +125,7 @@ async fn types_with_serde_only_travel_as_messagepack() {
 }
 
 #[motet::service]
-pub trait DefaultNames {
+trait DefaultNames {
     async fn plain(&self, cx: &Context, bag: motet::Plain<Bag>) -> Result<motet::Plain<Bag>, Status>;
 }
 

@@ -4,17 +4,17 @@ use motet::{Context, Result, RpcError, Status, Streaming};
 
 #[motet::message]
 #[derive(Clone, Debug, PartialEq)]
-pub struct Hello {
+pub(crate) struct Hello {
     /// Who is greeted.
     #[garde(length(min = 1, max = 5))]
-    pub name: String,
+    pub(crate) name: String,
 }
 
-pub type Alias = Hello;
-pub type Outcome<T> = std::result::Result<T, GreetError>;
+pub(crate) type Alias = Hello;
+pub(crate) type Outcome<T> = std::result::Result<T, GreetError>;
 
 #[derive(Debug, PartialEq, motet::RpcError)]
-pub enum GreetError {
+pub(crate) enum GreetError {
     #[rpc(code = InvalidArgument, message = "{length} letters are too many, {max} fit")]
     NameTooLong { length: u32, max: u32 },
     #[rpc(code = NotFound, message = "nobody is called {0}")]
@@ -31,7 +31,7 @@ pub enum GreetError {
 ///
 /// In many ways.
 #[motet::service(name = "greeter", version = "1.2.0")]
-pub trait Greeter {
+pub(crate) trait Greeter {
     /// Says hello.
     #[method(idempotent, timeout = "5s", http = "POST /hello")]
     async fn hello(&self, cx: &Context, req: Hello) -> Result<Hello, GreetError>;
@@ -59,7 +59,7 @@ pub trait Greeter {
     }
 }
 
-pub struct Me;
+pub(crate) struct Me;
 
 impl Greeter for Me {
     async fn hello(&self, _: &Context, req: Hello) -> Result<Hello, GreetError> {

@@ -162,7 +162,9 @@ async fn an_error_in_the_caller_s_request_stream_fails_the_call() {
     let (sender, parts) = Streaming::channel(2);
     sender.send(Ok(named("a"))).await.expect("room");
     sender.send(Err(Status::data_loss("the disk is gone"))).await.expect("room");
-    let result = GreeterClient::local(Me).upload(&Context::new(), parts).await;
+    let (app, client) = remote("greeter", GreeterServer::new(Me)).await;
+    let result = GreeterClient::new(client).upload(&Context::new(), parts).await;
+    app.stop().await;
     let Err(GreetError::Other(error)) = result else { panic!("the caller's own error") };
     assert_eq!((error.code(), error.message()), (Code::DataLoss, "the disk is gone"));
 }

@@ -1,5 +1,4 @@
 //! Services through all three doors: traits, closures, by hand.
-#![allow(missing_docs, reason = "the types of a test are public only to their modules")]
 
 mod bodies;
 mod by_hand;
@@ -8,6 +7,7 @@ mod codecs;
 mod errors;
 mod greeter;
 mod kinds;
+mod main_function;
 mod one_way;
 mod queues;
 mod support;

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use crate::support::remote;
 
 #[motet::service(name = "log", version = "1.0.0")]
-pub trait Log {
+pub(crate) trait Log {
     /// Writes a line.
     async fn write(&self, cx: &Context, line: String) -> Result<()>;
 }

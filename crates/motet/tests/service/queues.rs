@@ -11,7 +11,7 @@ use motet::{Code, Context, Executed, IntoService, Result, Router};
 use crate::support::json;
 
 #[motet::service(name = "account", version = "1.0.0")]
-pub trait Account {
+pub(crate) trait Account {
     #[method(serial)]
     async fn deposit(&self, cx: &Context, amount: u64) -> Result<u64>;
     #[method(serial)]
