@@ -1,1 +1,3 @@
+//! The `motet` command; being built.
+
 fn main() {}

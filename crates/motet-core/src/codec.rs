@@ -89,13 +89,11 @@ impl Codec {
 
     pub(crate) fn decode_plain<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T> {
         match &self.0 {
-            Kind::Json => {
-                serde_json::from_slice(bytes).map_err(|_| undecodable(self, &crate::diagnose::json::<T>(bytes)))
-            }
+            Kind::Json => serde_json::from_slice(bytes).map_err(|_| undecodable(self, &crate::diagnose::json(bytes))),
             Kind::MsgPack => {
                 let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
                 deserializer.set_max_depth(MAX_DEPTH);
-                T::deserialize(&mut deserializer).map_err(|_| undecodable(self, &crate::diagnose::msgpack::<T>(bytes)))
+                T::deserialize(&mut deserializer).map_err(|_| undecodable(self, &crate::diagnose::msgpack()))
             }
             Kind::Other(encoding) => {
                 let mut value = None;

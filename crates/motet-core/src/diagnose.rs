@@ -4,11 +4,8 @@
 //! time, on the error path only, by a deserializer whose error type keeps nothing but the path of
 //! field names, the kind of value found and the type expected.
 
-use serde::de::DeserializeOwned;
-
 /// The problem with a JSON body of type `T`.
-pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> String {
-    let _ = std::marker::PhantomData::<T>;
+pub(crate) fn json(bytes: &[u8]) -> String {
     match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
         Err(error) => format!("malformed at line {} column {}", error.line(), error.column()),
         Ok(_) => "a field has the wrong type or is missing".to_owned(),
@@ -16,6 +13,6 @@ pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> String {
 }
 
 /// The problem with a MessagePack body of type `T`.
-pub(crate) fn msgpack<T: DeserializeOwned>(_bytes: &[u8]) -> String {
+pub(crate) fn msgpack() -> String {
     "malformed, or a field has the wrong type or is missing".to_owned()
 }

@@ -21,7 +21,6 @@ impl Entropy {
     pub fn from_system() -> Entropy {
         use std::hash::{BuildHasher, Hasher};
         // The standard library's per-process random keys are the one source of randomness in std.
-        #[expect(clippy::disallowed_types, reason = "the one place that draws the seed")]
         Entropy::seeded(std::collections::hash_map::RandomState::new().build_hasher().finish())
     }
 

@@ -5,8 +5,8 @@ use quote::{format_ident, quote};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Block, Error, FnArg, GenericArgument, Ident, ItemTrait, Meta, Pat, PatIdent, PathArguments, ReturnType,
-    Signature, TraitItem, TraitItemFn, Type, TypeParamBound, Visibility,
+    Attribute, Block, Error, FnArg, Ident, ItemTrait, Meta, Pat, PatIdent, ReturnType, TraitItem, TraitItemFn, Type,
+    Visibility,
 };
 
 use super::attribute::{Family, ServiceAttribute};

@@ -4,7 +4,7 @@
 //! of a call are the client's middleware, the choice of a node (a snapshot read without a lock), the
 //! connections to it, and attempts: what provably did not run, or may run twice, is sent again
 //! within a budget. Bytes are the business of [`ClientProtocol`](motet_core::ClientProtocol)s, who
-//! runs where that of the [`Registry`](motet_core::Registry).
+//! runs where that of the [`Registry`].
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {

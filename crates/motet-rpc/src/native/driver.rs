@@ -15,7 +15,7 @@ use std::{
 use bytes::{Buf, BytesMut};
 use motet_core::{BoxIo, Executed, Status};
 use tokio::{
-    io::{AsyncReadExt, AsyncWrite},
+    io::AsyncReadExt,
     time::{Instant, Sleep},
 };
 
@@ -85,14 +85,6 @@ impl<T> Shared<T> {
             driver.wake();
         }
         result
-    }
-
-    /// Wakes the driver, whatever there is to do.
-    pub(crate) fn wake(&self) {
-        let driver = self.lock().wake_driver();
-        if let Some(driver) = driver {
-            driver.wake();
-        }
     }
 }
 

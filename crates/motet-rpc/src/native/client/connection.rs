@@ -25,7 +25,6 @@ pub(super) struct Inner {
     pub(super) shared: Arc<Shared<Slot>>,
     pub(super) codecs: Codecs,
     pub(super) compress_above: Option<usize>,
-    pub(super) endpoint: String,
     _driver: Owned,
 }
 
@@ -35,7 +34,6 @@ impl NativeConnection {
         config: &NativeConfig,
         budget: MemoryBudget,
         codecs: Codecs,
-        endpoint: String,
         now: Instant,
     ) -> NativeConnection {
         let machine = Machine::new(Role::Dialling, config.clone(), budget, now);
@@ -45,7 +43,6 @@ impl NativeConnection {
             shared,
             codecs,
             compress_above: config.compress_above,
-            endpoint,
             _driver: Owned::new(tokio::spawn(driver)),
         }))
     }

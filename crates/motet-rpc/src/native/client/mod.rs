@@ -55,7 +55,6 @@ impl ClientProtocol for NativeClient {
                 &self.config,
                 self.budget.clone(),
                 connecting.codecs.clone(),
-                endpoint.to_string(),
                 Instant::now(),
             );
             Ok(Arc::new(connection) as Arc<dyn Connection>)

@@ -145,7 +145,8 @@ impl<T: Default> Machine<T> {
         let streams = flags & flag::STREAM != 0;
         let has_message = flags & flag::MESSAGE != 0;
         let last = flags & flag::END != 0;
-        if !streams && !(has_message && last) {
+        let whole = has_message && last;
+        if !streams && !whole {
             return Err(ProtocolError::protocol("a request that is no stream must have its one message"));
         }
         let path = self.read_path(cursor)?;
@@ -228,7 +229,8 @@ impl<T: Default> Machine<T> {
         let (initial, trailing) = (metadata(flag::METADATA)?, metadata(flag::TRAILING)?);
         let streaming = flags & flag::STREAM != 0;
         let has_message = flags & flag::MESSAGE != 0;
-        if !streaming && !(has_message && flags & flag::END != 0) {
+        let whole = has_message && flags & flag::END != 0;
+        if !streaming && !whole {
             return Err(ProtocolError::protocol("a reply that is no stream must have its one message"));
         }
         let head = ReplyHead { codec, initial, trailing, streaming };

@@ -1,7 +1,6 @@
 //! From events to handlers.
 
 use std::{
-    future::Future,
     sync::Arc,
     task::{Context as Task, Poll, Waker},
 };
@@ -180,10 +179,11 @@ impl Glue<Running> for ServerGlue {
         for event in events.drain(..) {
             match event {
                 Event::Call(call) => {
-                    if call.message.is_none() && call.stream != 0 {
-                        if let Some(running) = shared.lock().machine.data(call.stream) {
-                            running.inbox = Some(Box::default());
-                        }
+                    if call.message.is_none()
+                        && call.stream != 0
+                        && let Some(running) = shared.lock().machine.data(call.stream)
+                    {
+                        running.inbox = Some(Box::default());
                     }
                     self.start(shared, call, now);
                 }
