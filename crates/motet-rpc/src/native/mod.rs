@@ -2,7 +2,7 @@
 //!
 //! `docs/protocol.md` of the repository specifies it byte for byte. Here it is built in three
 //! layers: [`wire`] turns bytes into frames and back, [`machine`] is the state of one connection
-//! (bytes and time in, events and bytes out; no socket, no task), and [`driver`] moves bytes between
+//! (bytes and time in, events and bytes out; no socket, no task), and `driver` moves bytes between
 //! the machine and a stream. [`NativeServer`] and [`NativeClient`] put calls on top.
 
 mod budget;
