@@ -24,7 +24,7 @@ fn noting(name: &'static str, log: &Log) -> Arc<dyn Middleware> {
         async move {
             let note = {
                 let log = log.clone();
-                move |what: &str| log.lock().unwrap().push(format!("{name} {what}"))
+                move |what: &str| log.lock().expect("no panic").push(format!("{name} {what}"))
             };
             note("in");
             let at_end = note.clone();
@@ -56,7 +56,7 @@ async fn middleware_runs_once_around_all_attempts_the_first_outermost() {
     hello(&greeter).await.expect("the third attempt");
     assert_eq!(fakes.node("a").called(), 3);
     let expected = ["outer in", "inner in", "inner head", "outer head", "inner OK", "outer OK"];
-    assert_eq!(*log.lock().unwrap(), expected);
+    assert_eq!(*log.lock().expect("no panic"), expected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,10 +66,10 @@ async fn a_stream_ends_with_its_last_message() {
     fakes.node("a").answer(|_, _| after(1, Ok(Reply::stream(two_items()))));
     let many = streaming(Kind::ServerStream);
     let reply = greeter.call(call(&greeter, &many, &Context::new())).await.expect("a stream");
-    assert_eq!(*log.lock().unwrap(), ["m in", "m head"]);
+    assert_eq!(*log.lock().expect("no panic"), ["m in", "m head"]);
     assert_eq!(client.stats().method("greeter/many").snapshot().in_flight, 1);
     assert_eq!(reply.body.stream().collect().await.expect("two").len(), 2);
-    assert_eq!(*log.lock().unwrap(), ["m in", "m head", "m OK"]);
+    assert_eq!(*log.lock().expect("no panic"), ["m in", "m head", "m OK"]);
     assert_eq!(client.stats().method("greeter/many").snapshot().count, 1);
 }
 
@@ -79,15 +79,15 @@ async fn dropping_the_call_or_its_stream_ends_it_as_cancelled() {
     let (client, greeter) = client(&fakes, vec![noting("m", &log)]).await;
     fakes.node("a").answer(|_, _| after(60_000, Ok(reply("late"))));
     let _ = tokio::time::timeout(Duration::from_millis(5), hello(&greeter)).await;
-    assert_eq!(*log.lock().unwrap(), ["m in", "m CANCELLED"]);
+    assert_eq!(*log.lock().expect("no panic"), ["m in", "m CANCELLED"]);
     assert_eq!(client.stats().method("greeter/hello").snapshot().errors.get("CANCELLED"), Some(&1));
-    log.lock().unwrap().clear();
+    log.lock().expect("no panic").clear();
     fakes.node("a").answer(|_, _| after(1, Ok(Reply::stream(two_items()))));
     let many = streaming(Kind::ServerStream);
     let mut stream = greeter.call(call(&greeter, &many, &Context::new())).await.expect("a stream").body.stream();
     stream.next().await.expect("one").expect("no error");
     drop(stream);
-    assert_eq!(*log.lock().unwrap(), ["m in", "m head", "m CANCELLED"]);
+    assert_eq!(*log.lock().expect("no panic"), ["m in", "m head", "m CANCELLED"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,14 +146,16 @@ async fn the_trace_goes_on_with_a_span_of_its_own_and_only_if_there_is_one() {
     let (_, greeter) = client(&fakes, Vec::new()).await;
     let log = sent.clone();
     fakes.node("a").answer(move |_, call| {
-        log.lock().unwrap().push(call.metadata.get_all(TraceParent::KEY).map(TraceParent::parse).collect::<Vec<_>>());
+        log.lock()
+            .expect("no panic")
+            .push(call.metadata.get_all(TraceParent::KEY).map(TraceParent::parse).collect::<Vec<_>>());
         ok()
     });
     hello(&greeter).await.expect("answers");
     let parent = TraceParent { trace_id: 7, span_id: 8, flags: 1 };
     let cx = Context::new().with_trace(parent);
     greeter.call(call(&greeter, &method("hello"), &cx)).await.expect("answers");
-    let sent = sent.lock().unwrap();
+    let sent = sent.lock().expect("no panic");
     assert!(sent[0].is_empty(), "nobody listens");
     let [Some(child)] = sent[1][..] else { panic!("one traceparent: {:?}", sent[1]) };
     assert_eq!((child.trace_id, child.flags), (7, 1));
@@ -166,7 +168,7 @@ async fn a_listener_sees_a_span_per_call_with_node_attempt_and_code() {
     struct Out(Arc<Mutex<Vec<u8>>>);
     impl std::io::Write for Out {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
+            self.0.lock().expect("no panic").extend_from_slice(bytes);
             Ok(bytes.len())
         }
         fn flush(&mut self) -> std::io::Result<()> {
@@ -186,12 +188,12 @@ async fn a_listener_sees_a_span_per_call_with_node_attempt_and_code() {
     let traced = Arc::new(Mutex::new(None));
     let log = traced.clone();
     fakes.node("a").answer(move |nth, call| {
-        *log.lock().unwrap() = call.metadata.get(TraceParent::KEY).and_then(TraceParent::parse);
+        *log.lock().expect("no panic") = call.metadata.get(TraceParent::KEY).and_then(TraceParent::parse);
         if nth == 0 { fails(not_executed()) } else { fails(Status::not_found("x").with_executed(Executed::Yes)) }
     });
     hello(&greeter).await.expect_err("nobody");
-    let text = String::from_utf8(out.0.lock().unwrap().clone()).expect("text");
-    let trace = traced.lock().unwrap().expect("a trace was begun").trace_id;
+    let text = String::from_utf8(out.0.lock().expect("no panic").clone()).expect("text");
+    let trace = traced.lock().expect("no panic").expect("a trace was begun").trace_id;
     for part in ["motet.client", "greeter", "hello", "node=\"a\"", "attempt=2", "NOT_FOUND", &format!("{trace:032x}")] {
         assert!(text.contains(part), "{part} in {text}");
     }

@@ -147,7 +147,7 @@ async fn both_sides_middleware_runs_and_metadata_arrives() {
             let seen = seen.clone();
             async move {
                 let token = call.metadata.get("token").unwrap_or("none").to_owned();
-                seen.lock().unwrap().push(format!("{name} {token}"));
+                seen.lock().expect("no panic").push(format!("{name} {token}"));
                 next.run(call).await
             }
         };
@@ -165,7 +165,7 @@ async fn both_sides_middleware_runs_and_metadata_arrives() {
     let client = Client::builder().local(dispatcher, None).middlewares([note("client")]).build().service("greeter");
     let (cx, meta) = Context::new().with_metadata("token", "7").expect("valid").capture();
     client.call(call(&client, &method("hello"), &cx)).await.expect("answers");
-    assert_eq!(*seen.lock().unwrap(), ["client 7", "server 7"]);
+    assert_eq!(*seen.lock().expect("no panic"), ["client 7", "server 7"]);
     assert_eq!(meta.initial().expect("captured").get("head"), Some("1"));
     assert_eq!(meta.trailing().expect("captured").get("tail"), Some("2"));
     assert!(meta.initial().expect("captured").get("token").is_none(), "request metadata is not echoed");
@@ -206,7 +206,7 @@ async fn an_error_in_the_request_stream_fails_the_call_with_it_and_the_handler_s
             let seen = seen.clone();
             async move {
                 let error = call.body.stream().collect().await.expect_err("the caller failed");
-                *seen.lock().unwrap() = Some(error.code());
+                *seen.lock().expect("no panic") = Some(error.code());
                 std::future::pending().await
             }
         })
@@ -217,7 +217,7 @@ async fn an_error_in_the_request_stream_fails_the_call_with_it_and_the_handler_s
     parts.send(Err(Status::data_loss("the disk is gone"))).await.expect("open");
     let error = client.call(call.expect("no metadata")).await.expect_err("the caller's own");
     assert_eq!(error.message(), "the disk is gone");
-    assert_eq!(*seen.lock().unwrap(), Some(Code::Cancelled));
+    assert_eq!(*seen.lock().expect("no panic"), Some(Code::Cancelled));
 }
 
 #[tokio::test(start_paused = true)]

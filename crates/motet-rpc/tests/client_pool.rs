@@ -27,7 +27,7 @@ async fn a_hundred_callers_wait_for_one_dial() {
     let fakes = Fakes::new();
     let client = client(&fakes, &["a"], ClientConfig::default()).await;
     assert_eq!(fakes.node("a").dialled(), 0, "nothing is dialled before it is needed");
-    *fakes.node("a").dial_takes.lock().unwrap() = Duration::from_millis(100);
+    *fakes.node("a").dial_takes.lock().expect("no panic") = Duration::from_millis(100);
     let calls: Vec<_> = (0..100).map(|_| spawn(&client)).collect();
     for call in calls {
         call.await.expect("no panic").expect("answers");
@@ -39,7 +39,7 @@ async fn a_hundred_callers_wait_for_one_dial() {
 async fn a_dial_outlives_the_caller_that_asked_for_it() {
     let fakes = Fakes::new();
     let client = client(&fakes, &["a"], ClientConfig::default()).await;
-    *fakes.node("a").dial_takes.lock().unwrap() = Duration::from_millis(100);
+    *fakes.node("a").dial_takes.lock().expect("no panic") = Duration::from_millis(100);
     let (first, second) = (spawn(&client), spawn(&client));
     sleep_ms(50).await;
     first.abort();
@@ -56,7 +56,7 @@ async fn a_node_that_refuses_is_dialled_again_with_growing_jittered_pauses() {
     assert_eq!((error.code(), error.executed()), (Code::Unavailable, Executed::No));
     assert_eq!(error.message(), "cannot connect to fake://a: connection refused");
     tokio::time::sleep(Duration::from_secs(60)).await;
-    let dials = fakes.node("a").dials.lock().unwrap().clone();
+    let dials = fakes.node("a").dials.lock().expect("no panic").clone();
     for (n, pair) in dials.windows(2).enumerate() {
         let pause = (pair[1] - pair[0]).as_millis() as u64;
         let longest = (10u64 << n.min(20)).min(5000);
@@ -90,7 +90,8 @@ async fn passing_over_nodes_that_cannot_be_reached_costs_no_retry() {
     let mut config = ClientConfig::default();
     (config.retries, config.retry_ratio, config.retries_per_second) = (0, 0.0, 0.0);
     let client = client(&fakes, &["a", "b", "c"], config).await;
-    (fakes.node("a").refuse(true), fakes.node("b").refuse(true));
+    fakes.node("a").refuse(true);
+    fakes.node("b").refuse(true);
     for _ in 0..20 {
         hello(&client).await.expect("c answers");
     }
@@ -106,7 +107,7 @@ async fn a_connection_that_is_not_made_in_time_is_given_up() {
     let mut config = ClientConfig::default();
     config.retries = 0;
     let client = client(&fakes, &["a"], config).await;
-    *fakes.node("a").dial_takes.lock().unwrap() = Duration::from_secs(60);
+    *fakes.node("a").dial_takes.lock().expect("no panic") = Duration::from_secs(60);
     let began = Instant::now();
     let error = hello(&client).await.expect_err("too slow");
     assert_eq!((error.code(), error.executed()), (Code::Unavailable, Executed::No));

@@ -98,7 +98,7 @@ async fn pauses_between_tries_on_one_node_grow_and_are_jittered() {
     let client = client(&fakes, &["a"], config).await;
     fakes.node("a").answer(|_, _| fails(not_executed()));
     hello(&client).await.expect_err("never");
-    let calls = fakes.node("a").calls.lock().unwrap().clone();
+    let calls = fakes.node("a").calls.lock().expect("no panic").clone();
     assert_eq!(calls.len(), 9);
     for (n, pair) in calls.windows(2).enumerate() {
         let pause = (pair[1] - pair[0]).as_millis() as u64 - 1;

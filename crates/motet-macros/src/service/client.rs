@@ -14,10 +14,12 @@ pub(super) fn declare(model: &Model) -> TokenStream {
     quote! {
         #[doc = #docs]
         #[derive(Clone, Debug)]
+        #[allow(dead_code)]
         #vis struct #client(#typed::Caller);
 
         #[doc = #one_way_docs]
         #[derive(Clone, Debug)]
+        #[allow(dead_code)]
         #vis struct #one_way(#typed::Caller);
     }
 }

@@ -22,10 +22,10 @@ pub(super) fn for_arc(model: &Model) -> TokenStream {
     let ident = &model.ident;
     let methods = model.methods.iter().map(|method| {
         let (name, arguments) = (&method.ident, method.arguments().iter().map(|argument| &argument.ident));
-        implement(method, &quote!(<T as #ident>::#name(self, __cx, #(#arguments),*)))
+        implement(method, &quote!(<__T as #ident>::#name(self, __cx, #(#arguments),*)))
     });
     quote! {
-        impl<T: #ident> #ident for ::std::sync::Arc<T> {
+        impl<__T: #ident> #ident for ::std::sync::Arc<__T> {
             #(#methods)*
         }
     }

@@ -53,7 +53,7 @@ fn write(model: &Model) -> TokenStream {
     quote! {
         #declaration
         #(#types)*
-        #[allow(deprecated, non_camel_case_types, non_snake_case, unused_imports, clippy::all)]
+        #[allow(dead_code, deprecated, non_camel_case_types, non_snake_case, unused_imports, clippy::all)]
         const _: () = {
             use #typed::{
                 IsCarrier as _, IsChecked as _, IsMessage as _, IsOther as _, IsPlain as _, IsRefused as _,

@@ -11,6 +11,7 @@ pub(super) fn declare(model: &Model) -> TokenStream {
     quote! {
         #[doc = #docs]
         #[derive(Clone, Debug)]
+        #[allow(dead_code)]
         #vis struct #server(#core::Result<#core::Service>);
     }
 }
@@ -19,7 +20,7 @@ pub(super) fn write(model: &Model) -> TokenStream {
     let (vis, ident, server, core, typed) = (&model.vis, &model.ident, model.server(), model.core(), model.typed());
     let handlers = model.methods.iter().map(|method| handler(model, method));
     quote! {
-        fn __service<S: #ident>(service: S) -> #core::Result<#core::Service> {
+        fn __service<__S: #ident>(service: __S) -> #core::Result<#core::Service> {
             let service = ::std::sync::Arc::new(service);
             #typed::ServiceBuilder::new(__descriptor())
                 #(.handle(#handlers))*
@@ -73,7 +74,7 @@ fn handler(model: &Model, method: &Method) -> TokenStream {
     let function = quote_spanned!(method.error_span()=> #typed::#function);
     quote! {
         #function(&service, #request(), #reply(), |__service, __cx, #pattern| async move {
-            <S as #ident>::#name(&__service, &__cx, #(#arguments),*).await
+            <__S as #ident>::#name(&__service, &__cx, #(#arguments),*).await
         })
     }
 }

@@ -1,5 +1,5 @@
 //! Nodes that answer as scripted, on a protocol without bytes.
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses a part")]
+#![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used, reason = "each test file uses a part")]
 
 use std::{
     sync::{

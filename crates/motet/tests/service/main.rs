@@ -9,5 +9,6 @@ mod greeter;
 mod kinds;
 mod main_function;
 mod one_way;
+mod paths;
 mod queues;
 mod support;

@@ -256,7 +256,9 @@ fn more_calls_than_allowed_wait_at_the_client_and_are_refused_at_the_server() {
     let few = NativeConfig { max_streams: 2, ..NativeConfig::default() };
     let mut pair = Pair::with(NativeConfig::default(), few);
     let method = method(Kind::Unary);
-    (0..2).for_each(|_| drop(pair.call(&method, Some(&raw("")))));
+    for _ in 0..2 {
+        pair.call(&method, Some(&raw("")));
+    }
     assert!(!pair.client.can_open());
     pair.run();
     let id = pair.call(&method, Some(&raw("")));
