@@ -1,0 +1,12 @@
+//! `motet demo`.
+
+use crate::{failure::Outcome, global::Global};
+
+/// The arguments of `motet demo`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+/// Runs the command.
+pub(crate) async fn run(_: Args, _: &Global) -> Outcome {
+    Ok(())
+}
