@@ -24,9 +24,19 @@ pub(crate) async fn run<C>(load: &Load, clients: Vec<C>) -> Result<Figures>
 where
     C: Caller<Big> + Caller<Small>,
 {
+    run_as::<Big, Small, C>(load, clients).await
+}
+
+/// The same for a system with types of its own for the two messages.
+pub(crate) async fn run_as<B, S, C>(load: &Load, clients: Vec<C>) -> Result<Figures>
+where
+    B: Sample,
+    S: Sample,
+    C: Caller<B> + Caller<S>,
+{
     match load.message {
-        Message::Big => run_with::<Big, C>(load, clients).await,
-        Message::Small => run_with::<Small, C>(load, clients).await,
+        Message::Big => run_with::<B, C>(load, clients).await,
+        Message::Small => run_with::<S, C>(load, clients).await,
     }
 }
 

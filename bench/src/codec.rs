@@ -1,108 +1,118 @@
 //! `motet-bench codec`: size and cost of the same values in each codec.
 //!
-//! Encoding goes into a buffer that is kept, decoding makes a new value. To add a codec,
-//! implement [`Codec`] and name it in [`run`].
+//! Encoding goes into a buffer that is kept, decoding makes a new value.
 
 use std::hint::black_box;
 
 use anyhow::{Result, ensure};
+use bytes::BytesMut;
 
-use crate::message::{Big, Message, Sample, Small};
-use crate::timing;
-
-/// A way to write a message.
-trait Codec {
-    const NAME: &'static str;
-
-    /// Appends the value to `out`.
-    fn encode<M: Sample>(value: &M, out: &mut Vec<u8>) -> Result<()>;
-
-    fn decode<M: Sample>(bytes: &[u8]) -> Result<M>;
-}
+use crate::message::{Big, ProstSample, Sample, Small};
+use crate::{plain, timing};
 
 /// Prints a line for each codec and message.
 pub(crate) fn run() -> Result<()> {
     timing::settle()?;
-    println!("{:<14}{:<8}{:>8}{:>12}{:>12}", "codec", "message", "bytes", "encode ns", "decode ns");
-    measure::<Protobuf>()?;
-    measure::<MessagePack>()?;
-    measure::<Json>()
-}
-
-fn measure<C: Codec>() -> Result<()> {
-    measure_message::<C, Big>(Message::Big)?;
-    measure_message::<C, Small>(Message::Small)
-}
-
-fn measure_message<C: Codec, M: Sample>(message: Message) -> Result<()> {
-    let value = M::sample();
-    let bytes = round_trip::<C, M>(&value)?;
-    let mut out = Vec::with_capacity(bytes.len());
-    let encode = timing::nanos(|| {
-        out.clear();
-        let done = C::encode(black_box(&value), black_box(&mut out));
-        debug_assert!(done.is_ok(), "it was encoded before");
-    });
-    let decode = timing::nanos(|| {
-        let value = C::decode::<M>(black_box(&bytes));
-        debug_assert!(value.is_ok(), "it was decoded before");
-        drop(black_box(value));
-    });
-    println!("{:<14}{:<8}{:>8}{encode:>12.1}{decode:>12.1}", C::NAME, message.name(), bytes.len());
+    println!("{:<16}{:<8}{:>8}{:>12}{:>12}", "codec", "message", "bytes", "encode ns", "decode ns");
+    for case in cases() {
+        let Figures { bytes, encode, decode } = (case.measure)(true)?;
+        println!("{:<16}{:<8}{bytes:>8}{encode:>12.1}{decode:>12.1}", case.codec, case.message);
+    }
     Ok(())
 }
 
-/// The bytes of `value`, once they are known to decode to it.
-fn round_trip<C: Codec, M: Sample>(value: &M) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    C::encode(value, &mut bytes)?;
-    ensure!(C::decode::<M>(&bytes)? == *value, "{} loses something", C::NAME);
-    Ok(bytes)
+/// One line of the table.
+struct Case {
+    codec: &'static str,
+    message: &'static str,
+    /// Without time only the size is found out.
+    measure: Box<dyn Fn(bool) -> Result<Figures>>,
 }
 
-/// prost.
-struct Protobuf;
+#[derive(Default)]
+struct Figures {
+    bytes: usize,
+    encode: f64,
+    decode: f64,
+}
 
-impl Codec for Protobuf {
-    const NAME: &'static str = "protobuf";
+fn cases() -> Vec<Case> {
+    vec![
+        protobuf::<Big>("big"),
+        protobuf::<Small>("small"),
+        motet::<plain::Big>("big"),
+        motet::<plain::Small>("small"),
+        message_pack::<plain::Big>("big"),
+        message_pack::<plain::Small>("small"),
+        json::<plain::Big>("big"),
+        json::<plain::Small>("small"),
+    ]
+}
 
-    fn encode<M: Sample>(value: &M, out: &mut Vec<u8>) -> Result<()> {
-        Ok(value.encode(out)?)
-    }
+/// prost, generated code.
+fn protobuf<M: ProstSample>(message: &'static str) -> Case {
+    case("protobuf", message, |value: &M, out| Ok(value.encode(out)?), |bytes| Ok(M::decode(bytes)?))
+}
 
-    fn decode<M: Sample>(bytes: &[u8]) -> Result<M> {
-        Ok(M::decode(bytes)?)
-    }
+/// Motet's default codec: protobuf through serde.
+fn motet<M: Sample + motet_protobuf::Shape>(message: &'static str) -> Case {
+    case(
+        "motet-protobuf",
+        message,
+        |value: &M, out| Ok(motet_protobuf::encode(value, out)?),
+        |bytes| Ok(motet_protobuf::decode(bytes)?),
+    )
 }
 
 /// rmp-serde with field names, which lets a message grow.
-struct MessagePack;
-
-impl Codec for MessagePack {
-    const NAME: &'static str = "messagepack";
-
-    fn encode<M: Sample>(value: &M, out: &mut Vec<u8>) -> Result<()> {
-        Ok(rmp_serde::encode::write_named(out, value)?)
-    }
-
-    fn decode<M: Sample>(bytes: &[u8]) -> Result<M> {
-        Ok(rmp_serde::from_slice(bytes)?)
-    }
+fn message_pack<M: Sample>(message: &'static str) -> Case {
+    case(
+        "messagepack",
+        message,
+        |value: &M, out| Ok(rmp_serde::encode::write_named(&mut bytes::BufMut::writer(out), value)?),
+        |bytes| Ok(rmp_serde::from_slice(bytes)?),
+    )
 }
 
 /// serde_json.
-struct Json;
+fn json<M: Sample>(message: &'static str) -> Case {
+    case(
+        "json",
+        message,
+        |value: &M, out| Ok(serde_json::to_writer(bytes::BufMut::writer(out), value)?),
+        |bytes| Ok(serde_json::from_slice(bytes)?),
+    )
+}
 
-impl Codec for Json {
-    const NAME: &'static str = "json";
-
-    fn encode<M: Sample>(value: &M, out: &mut Vec<u8>) -> Result<()> {
-        Ok(serde_json::to_writer(out, value)?)
-    }
-
-    fn decode<M: Sample>(bytes: &[u8]) -> Result<M> {
-        Ok(serde_json::from_slice(bytes)?)
-    }
+fn case<M: Sample>(
+    codec: &'static str,
+    message: &'static str,
+    encode: fn(&M, &mut BytesMut) -> Result<()>,
+    decode: fn(&[u8]) -> Result<M>,
+) -> Case {
+    let measure = move |timed: bool| {
+        let value = M::sample();
+        let mut out = BytesMut::new();
+        encode(&value, &mut out)?;
+        let bytes = out.split().freeze();
+        ensure!(decode(&bytes)? == value, "{codec} loses something");
+        if !timed {
+            return Ok(Figures { bytes: bytes.len(), ..Figures::default() });
+        }
+        out.reserve(bytes.len());
+        let encode = timing::nanos(|| {
+            out.clear();
+            let done = encode(black_box(&value), black_box(&mut out));
+            debug_assert!(done.is_ok(), "it was encoded before");
+        });
+        let decode = timing::nanos(|| {
+            let value = decode(black_box(&bytes));
+            debug_assert!(value.is_ok(), "it was decoded before");
+            drop(black_box(value));
+        });
+        Ok(Figures { bytes: bytes.len(), encode, decode })
+    };
+    Case { codec, message, measure: Box::new(measure) }
 }
 
 #[cfg(test)]
@@ -111,14 +121,9 @@ mod tests {
 
     #[test]
     fn every_codec_gives_back_what_it_took() {
-        let value = Big::sample();
-        let sizes = [
-            round_trip::<Protobuf, Big>(&value),
-            round_trip::<MessagePack, Big>(&value),
-            round_trip::<Json, Big>(&value),
-        ]
-        .map(|bytes| bytes.expect("the same value").len());
-        assert_eq!(sizes[0], 581);
-        assert!(sizes.is_sorted(), "{sizes:?}");
+        let sizes = cases().iter().map(|case| (case.measure)(false).expect("the same value").bytes).collect::<Vec<_>>();
+        let big = sizes.into_iter().step_by(2).collect::<Vec<_>>();
+        assert_eq!(big[..2], [581, 581]);
+        assert!(big.is_sorted(), "{big:?}");
     }
 }

@@ -44,6 +44,7 @@ mod histogram;
 mod message;
 mod middlewares;
 mod net;
+mod plain;
 mod process;
 mod report;
 mod row;

@@ -35,9 +35,7 @@ impl Message {
 }
 
 /// A message with a sample request and the handler that answers it.
-pub(crate) trait Sample:
-    prost::Message + Default + Clone + PartialEq + Serialize + DeserializeOwned + 'static
-{
+pub(crate) trait Sample: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The request that every call sends.
     fn sample() -> Self;
 
@@ -53,6 +51,11 @@ pub(crate) trait Sample:
         Ok(())
     }
 }
+
+/// A [`Sample`] that prost writes and reads.
+pub(crate) trait ProstSample: Sample + prost::Message + Default {}
+
+impl<M: Sample + prost::Message + Default> ProstSample for M {}
 
 impl Sample for Big {
     fn sample() -> Self {

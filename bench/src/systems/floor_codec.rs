@@ -4,7 +4,7 @@ use anyhow::Result;
 use tokio::net::TcpListener;
 
 use super::{System, framed};
-use crate::message::{Big, Message, Sample, Small};
+use crate::message::{Big, Message, ProstSample, Sample, Small};
 use crate::window::{Figures, Load};
 
 /// Frames of protobuf messages, handled inline.
@@ -35,7 +35,7 @@ impl System for FloorCodec {
 #[derive(Clone)]
 struct Typed<M>(M);
 
-impl<M: Sample> framed::Payloads for Typed<M> {
+impl<M: ProstSample> framed::Payloads for Typed<M> {
     fn answer(&self, request: &[u8], out: &mut Vec<u8>) -> Result<()> {
         M::decode(request)?.handle().encode(out)?;
         Ok(())

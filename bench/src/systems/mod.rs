@@ -19,6 +19,7 @@ mod floor_codec;
 mod floor_raw;
 mod framed;
 mod motet;
+mod motet_serde;
 mod tarpc;
 mod tonic;
 
@@ -27,6 +28,7 @@ pub(crate) const ALL: &[Entry] = &[
     Entry::of::<floor_raw::FloorRaw>(),
     Entry::of::<floor_codec::FloorCodec>(),
     Entry::of::<motet::Motet>(),
+    Entry::of::<motet_serde::MotetSerde>(),
     Entry::of::<tonic::Tonic>(),
     Entry::of::<tarpc::Tarpc>(),
 ];

@@ -1,6 +1,6 @@
-//! The runtime that `#[motet::main]` starts.
+//! The runtime that `#[motet::main]` starts, and how it ends.
 
-use std::{future::Future, num::NonZero};
+use std::{fmt::Display, future::Future, num::NonZero, process};
 
 use tokio::runtime::Builder;
 
@@ -17,6 +17,40 @@ pub fn block_on<F: Future>(workers: Option<usize>, future: F) -> F::Output {
         several => Builder::new_multi_thread().worker_threads(several).enable_all().build(),
     };
     runtime.expect("the threads of the runtime could not be started").block_on(future)
+}
+
+/// What `main` ended with.
+///
+/// A method of the type itself goes before one of a trait, wherever its bounds hold: so errors that
+/// have a text are told apart from everything else.
+#[derive(Debug)]
+pub struct End<T>(pub T);
+
+impl<T, E: Display> End<Result<T, E>> {
+    /// The value; an error is printed as people read it, and ends the process with exit code 1.
+    pub fn of_main(self) -> Result<T, E> {
+        self.0.inspect_err(|error| {
+            eprintln!("error: {error}");
+            process::exit(1)
+        })
+    }
+}
+
+/// The end of a `main` that is no `Result`, or whose error has no text.
+pub trait EndsAsItIs {
+    /// What it is.
+    type Value;
+
+    /// The value.
+    fn of_main(self) -> Self::Value;
+}
+
+impl<T> EndsAsItIs for End<T> {
+    type Value = T;
+
+    fn of_main(self) -> T {
+        self.0
+    }
 }
 
 #[cfg(test)]

@@ -220,6 +220,11 @@ impl ReplyMeta {
         ReplyMeta(None)
     }
 
+    /// Whether nobody can fill it.
+    pub const fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
     fn with<T>(&self, f: impl FnOnce(&mut Cells) -> T) -> Option<T> {
         self.0.as_ref().map(|cells| f(&mut cells.lock().unwrap_or_else(PoisonError::into_inner)))
     }

@@ -8,7 +8,10 @@ use serde::{
     de::{DeserializeOwned, DeserializeSeed},
 };
 
-use crate::{Map, Result, Status};
+use crate::{
+    Map, Result, Status,
+    diagnose::{self, Problem},
+};
 
 /// How deep values of any codec may nest.
 pub(crate) const MAX_DEPTH: usize = 100;
@@ -89,21 +92,24 @@ impl Codec {
 
     pub(crate) fn decode_plain<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T> {
         match &self.0 {
-            Kind::Json => serde_json::from_slice(bytes).map_err(|_| undecodable(self, &crate::diagnose::json(bytes))),
+            Kind::Json => serde_json::from_slice(bytes)
+                .map_err(|_| undecodable(self, &diagnose::json(bytes, diagnose::trace_type::<T>))),
             Kind::MsgPack => {
                 let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
                 deserializer.set_max_depth(MAX_DEPTH);
-                T::deserialize(&mut deserializer).map_err(|_| undecodable(self, &crate::diagnose::msgpack()))
+                T::deserialize(&mut deserializer).map_err(|error| {
+                    undecodable(self, &diagnose::msgpack(bytes, MAX_DEPTH, &error, diagnose::trace_type::<T>))
+                })
             }
             Kind::Other(encoding) => {
                 let mut value = None;
-                encoding.decode(
-                    bytes,
-                    Decode(&mut |deserializer| {
-                        value = Some(erased_serde::deserialize::<T>(deserializer)?);
-                        Ok(())
-                    }),
-                )?;
+                let read = &mut |deserializer: &mut dyn erased_serde::Deserializer<'_>| {
+                    value = Some(erased_serde::deserialize::<T>(deserializer)?);
+                    Ok(())
+                };
+                encoding
+                    .decode(bytes, Decode(read))
+                    .map_err(|status| self.refused(encoding, bytes, status, diagnose::trace_type::<T>))?;
                 value.ok_or_else(|| undecodable(self, "the codec gave no value"))
             }
             Kind::Protobuf | Kind::Raw => Err(self.unsupported()),
@@ -112,34 +118,58 @@ impl Codec {
 
     /// Reads a value whose type is known at run time only. Binary protobuf, which needs the type's
     /// descriptor, has none of this.
-    pub(crate) fn decode_seed<S, T>(&self, bytes: &[u8], seed: S) -> Result<T>
+    /// `names` are those of its fields.
+    pub(crate) fn decode_seed<S, T>(&self, bytes: &[u8], names: &[&'static str], seed: S) -> Result<T>
     where
-        S: for<'de> DeserializeSeed<'de, Value = T>,
+        S: for<'de> DeserializeSeed<'de, Value = T> + Copy,
     {
-        let problem = || undecodable(self, "malformed, or not an object of the right fields");
+        let trace = |deserializer: &mut dyn erased_serde::Deserializer<'_>| diagnose::trace(seed, names, deserializer);
         match &self.0 {
             Kind::Json => {
                 let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-                let value = seed.deserialize(&mut deserializer).map_err(|_| problem())?;
-                deserializer.end().map_err(|_| problem())?;
-                Ok(value)
+                seed.deserialize(&mut deserializer)
+                    .and_then(|value| deserializer.end().map(|()| value))
+                    .map_err(|_| undecodable(self, &diagnose::json(bytes, trace)))
             }
             Kind::MsgPack => {
                 let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
                 deserializer.set_max_depth(MAX_DEPTH);
-                seed.deserialize(&mut deserializer).map_err(|_| problem())
+                seed.deserialize(&mut deserializer)
+                    .map_err(|error| undecodable(self, &diagnose::msgpack(bytes, MAX_DEPTH, &error, trace)))
             }
             Kind::Other(encoding) => {
-                let (mut seed, mut value) = (Some(seed), None);
+                let mut value = None;
                 let read = &mut |deserializer: &mut dyn erased_serde::Deserializer<'_>| {
-                    value = seed.take().map(|seed| seed.deserialize(deserializer)).transpose()?;
+                    value = Some(seed.deserialize(deserializer)?);
                     Ok(())
                 };
-                encoding.decode(bytes, Decode(read))?;
-                value.ok_or_else(problem)
+                encoding.decode(bytes, Decode(read)).map_err(|status| self.refused(encoding, bytes, status, trace))?;
+                value.ok_or_else(|| undecodable(self, "the codec gave no value"))
             }
             Kind::Protobuf | Kind::Raw => Err(self.unsupported()),
         }
+    }
+
+    /// The status of a body that a codec of one's own refused: where the value is to blame, it is read
+    /// again to say why; else the codec has said so.
+    #[cold]
+    fn refused(
+        &self,
+        encoding: &Arc<dyn Encoding>,
+        bytes: &[u8],
+        status: Status,
+        trace: impl Fn(&mut dyn erased_serde::Deserializer<'_>) -> Option<Problem>,
+    ) -> Status {
+        let mut problem = None;
+        let read = &mut |deserializer: &mut dyn erased_serde::Deserializer<'_>| {
+            problem = trace(deserializer);
+            match problem {
+                Some(_) => Err(serde::de::Error::custom("refused")),
+                None => Ok(()),
+            }
+        };
+        let _ = encoding.decode(bytes, Decode(read));
+        problem.map_or(status, |problem| undecodable(self, &problem.to_string()))
     }
 
     /// The status of a value that this codec cannot carry.
@@ -152,7 +182,7 @@ fn unencodable(codec: &Codec, error: impl fmt::Display) -> Status {
     Status::internal(format!("the message cannot be written as {}: {error}", codec.content_type()))
 }
 
-fn undecodable(codec: &Codec, problem: &str) -> Status {
+pub(crate) fn undecodable(codec: &Codec, problem: &str) -> Status {
     Status::invalid_argument(format!("the body is no valid {} of this message: {problem}", codec.content_type()))
 }
 

@@ -3,11 +3,13 @@
 use std::{
     cell::RefCell,
     fmt,
+    future::Future,
     marker::PhantomData,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -33,7 +35,18 @@ const FORWARDED: [&str; 3] = ["tracestate", "baggage", "x-request-id"];
 /// assert!(cx.remaining().unwrap() <= Duration::from_secs(2));
 /// ```
 #[derive(Clone)]
-pub struct Context(Arc<Inner>);
+pub struct Context(Option<Arc<Inner>>);
+
+/// What a new Context says: nothing. It takes no memory until something is added.
+static NOTHING: Inner = Inner {
+    deadline: None,
+    incoming: Metadata::new(),
+    outgoing: Metadata::new(),
+    peer: None,
+    trace: None,
+    capture: None,
+    scope: ScopeRef::None,
+};
 
 struct Inner {
     deadline: Option<Deadline>,
@@ -57,6 +70,24 @@ struct Scope {
     cancelled: AtomicBool,
     notify: Notify,
     reply: OnceLock<ReplyMeta>,
+    /// The scope that this one is a part of: it is cancelled with it and sets its reply's metadata.
+    within: Option<Context>,
+}
+
+impl Scope {
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire) || self.within.as_ref().is_some_and(Context::is_cancelled)
+    }
+
+    async fn cancelled(&self) {
+        loop {
+            let notified = self.notify.notified();
+            if self.cancelled.load(Ordering::Acquire) {
+                return;
+            }
+            notified.await;
+        }
+    }
 }
 
 /// When a call must be over, and who said so.
@@ -163,7 +194,7 @@ impl Default for Context {
 impl Context {
     /// A context without deadline, metadata or cancellation: where a chain of calls begins.
     pub fn new() -> Context {
-        Context::from_parts(None, Metadata::new(), None, None, ScopeRef::None)
+        Context(None)
     }
 
     /// The context of an incoming call: protocols make it.
@@ -183,7 +214,7 @@ impl Context {
         trace: Option<TraceParent>,
         scope: ScopeRef,
     ) -> Context {
-        Context(Arc::new(Inner { deadline, incoming, outgoing: Metadata::new(), peer, trace, capture: None, scope }))
+        Context(Some(Arc::new(Inner { deadline, incoming, outgoing: Metadata::new(), peer, trace, capture: None, scope })))
     }
 
     /// The Context of the call that this code serves, for libraries that are not handed one. It
@@ -200,23 +231,27 @@ impl Context {
         }
     }
 
+    fn inner(&self) -> &Inner {
+        self.0.as_deref().unwrap_or(&NOTHING)
+    }
+
     fn derive(&self, change: impl FnOnce(&mut Inner)) -> Context {
-        let scope = match &self.0.scope {
+        let scope = match &self.inner().scope {
             ScopeRef::None => ScopeRef::None,
             ScopeRef::Own(_) => ScopeRef::Of(self.clone()),
             ScopeRef::Of(origin) => ScopeRef::Of(origin.clone()),
         };
         let mut inner = Inner {
-            deadline: self.0.deadline,
-            incoming: self.0.incoming.clone(),
-            outgoing: self.0.outgoing.clone(),
-            peer: self.0.peer.clone(),
-            trace: self.0.trace,
-            capture: self.0.capture.clone(),
+            deadline: self.inner().deadline,
+            incoming: self.inner().incoming.clone(),
+            outgoing: self.inner().outgoing.clone(),
+            peer: self.inner().peer.clone(),
+            trace: self.inner().trace,
+            capture: self.inner().capture.clone(),
             scope,
         };
         change(&mut inner);
-        Context(Arc::new(inner))
+        Context(Some(Arc::new(inner)))
     }
 
     /// The same context, over at the latest `timeout` from now.
@@ -239,7 +274,7 @@ impl Context {
         if key.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("motet-")) {
             return Err(Status::invalid_argument(format!("metadata key {key:?}: the prefix motet- is reserved")));
         }
-        let mut outgoing = self.0.outgoing.clone();
+        let mut outgoing = self.inner().outgoing.clone();
         outgoing.append(key, value)?;
         Ok(self.derive(|inner| inner.outgoing = outgoing))
     }
@@ -263,18 +298,20 @@ impl Context {
     #[must_use]
     pub fn detached(&self) -> Context {
         let mut cx = self.derive(|inner| inner.deadline = None);
-        if let Some(inner) = Arc::get_mut(&mut cx.0) {
+        if let Some(inner) = cx.0.as_mut().and_then(Arc::get_mut) {
             inner.scope = ScopeRef::None;
         }
         cx
     }
 
-    /// The same context with a handle that cancels all calls made with it.
+    /// The same context with a handle that cancels all calls made with it; what cancels the original
+    /// cancels it as well.
     #[must_use]
     pub fn cancellable(&self) -> (Context, Cancel) {
         let mut cx = self.derive(|_| ());
-        if let Some(inner) = Arc::get_mut(&mut cx.0) {
-            inner.scope = ScopeRef::Own(Scope::default());
+        if let Some(inner) = cx.0.as_mut().and_then(Arc::get_mut) {
+            let within = self.can_be_cancelled().then(|| self.clone());
+            inner.scope = ScopeRef::Own(Scope { within, ..Scope::default() });
         }
         let cancel = Cancel(cx.clone());
         (cx, cancel)
@@ -282,22 +319,22 @@ impl Context {
 
     /// When the call must be over.
     pub fn deadline(&self) -> Option<Deadline> {
-        self.0.deadline
+        self.inner().deadline
     }
 
     /// The time that is left; zero once the deadline has passed, `None` without a deadline.
     pub fn remaining(&self) -> Option<Duration> {
-        self.0.deadline.map(|deadline| deadline.at.saturating_duration_since(Instant::now()))
+        self.inner().deadline.map(|deadline| deadline.at.saturating_duration_since(Instant::now()))
     }
 
     /// The metadata that came with the call being served.
     pub fn metadata(&self) -> &Metadata {
-        &self.0.incoming
+        &self.inner().incoming
     }
 
     /// The metadata that calls made with this context carry, without what they inherit.
     pub fn outgoing(&self) -> &Metadata {
-        &self.0.outgoing
+        &self.inner().outgoing
     }
 
     /// All metadata of a call made with this context: its own, and the keys that child calls inherit
@@ -306,17 +343,17 @@ impl Context {
     /// # Errors
     /// ResourceExhausted when both together are past the limits of [`Metadata`].
     pub fn call_metadata(&self) -> Result<Metadata> {
-        let mut all = self.0.outgoing.clone();
-        if !self.0.incoming.is_empty() {
+        let mut all = self.inner().outgoing.clone();
+        if !self.inner().incoming.is_empty() {
             for key in FORWARDED {
                 if all.get(key).is_none()
-                    && let Some(value) = self.0.incoming.get(key)
+                    && let Some(value) = self.inner().incoming.get(key)
                 {
                     all.append(key, value)?;
                 }
             }
         }
-        if let Some(trace) = self.0.trace {
+        if let Some(trace) = self.inner().trace {
             all.insert(TraceParent::KEY, &trace.to_string())?;
         }
         Ok(all)
@@ -324,22 +361,23 @@ impl Context {
 
     /// The caller.
     pub fn peer(&self) -> Option<&Arc<Peer>> {
-        self.0.peer.as_ref()
+        self.inner().peer.as_ref()
     }
 
     /// The trace.
     pub fn trace(&self) -> Option<TraceParent> {
-        self.0.trace
+        self.inner().trace
     }
 
     /// Where the client puts the reply metadata it sees; see [`Context::capture`].
     pub fn captured(&self) -> Option<&ReplyMeta> {
-        self.0.capture.as_ref()
+        self.inner().capture.as_ref()
     }
 
     /// The metadata of the reply, for a handler to set. Outside a handler it leads nowhere.
     pub fn reply(&self) -> ReplyMeta {
         match self.scope() {
+            Some(Scope { within: Some(outer), .. }) => outer.reply(),
             Some(scope) => scope.reply.get_or_init(ReplyMeta::new).clone(),
             None => ReplyMeta::new(),
         }
@@ -352,7 +390,7 @@ impl Context {
 
     /// Whether the call was cancelled or has ended.
     pub fn is_cancelled(&self) -> bool {
-        self.scope().is_some_and(|scope| scope.cancelled.load(Ordering::Acquire))
+        self.scope().is_some_and(Scope::is_cancelled)
     }
 
     /// Whether anything can cancel this context.
@@ -364,13 +402,16 @@ impl Context {
     /// safe. It says nothing of the deadline, which ends a handler by dropping it.
     pub async fn cancelled(&self) {
         let Some(scope) = self.scope() else { return std::future::pending().await };
-        loop {
-            let notified = scope.notify.notified();
-            if scope.cancelled.load(Ordering::Acquire) {
-                return;
-            }
-            notified.await;
+        if scope.within.is_none() {
+            return scope.cancelled().await;
         }
+        let scopes = std::iter::successors(Some(scope), |scope| scope.within.as_ref().and_then(Context::scope));
+        let mut scopes: Vec<_> = scopes.map(|scope| Box::pin(scope.cancelled())).collect();
+        std::future::poll_fn(|task| match scopes.iter_mut().any(|scope| scope.as_mut().poll(task).is_ready()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
     }
 
     /// Fails once the call is cancelled or its deadline has passed: a check for long computations.
@@ -381,7 +422,7 @@ impl Context {
         if self.is_cancelled() {
             return Err(Status::cancelled("the caller has left"));
         }
-        match self.0.deadline {
+        match self.inner().deadline {
             Some(deadline) if deadline.at <= Instant::now() => Err(deadline.status("the call")),
             _ => Ok(()),
         }
@@ -393,14 +434,14 @@ impl Context {
         let Some(scope) = self.scope() else { return };
         scope.cancelled.store(true, Ordering::Release);
         // Waiting borrows a Context: where this is the only one, nobody waits and nobody can begin to.
-        let alone = matches!(self.0.scope, ScopeRef::Own(_)) && Arc::strong_count(&self.0) == 1;
+        let alone = matches!(self.inner().scope, ScopeRef::Own(_)) && self.0.as_ref().is_none_or(|inner| Arc::strong_count(inner) == 1);
         if !alone {
             scope.notify.notify_waiters();
         }
     }
 
     fn scope(&self) -> Option<&Scope> {
-        match &self.0.scope {
+        match &self.inner().scope {
             ScopeRef::None => None,
             ScopeRef::Own(scope) => Some(scope),
             ScopeRef::Of(origin) => origin.scope(),
@@ -411,9 +452,9 @@ impl Context {
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
-            .field("deadline", &self.0.deadline)
-            .field("peer", &self.0.peer)
-            .field("trace", &self.0.trace)
+            .field("deadline", &self.inner().deadline)
+            .field("peer", &self.inner().peer)
+            .field("trace", &self.inner().trace)
             .field("cancelled", &self.is_cancelled())
             .finish_non_exhaustive()
     }
@@ -479,6 +520,28 @@ mod tests {
         cancel.cancel();
         waiter.await.expect("woken");
         assert!(copy.is_cancelled() && copy.check().is_err() && !outlives.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn a_part_of_a_call_is_cancelled_with_it_and_alone() {
+        let (call, cancel_call) = Context::new().cancellable();
+        let ((part, cancel_part), (other, _)) = (call.cancellable(), call.cancellable());
+        let inner = other.cancellable().0.with_timeout(Duration::from_secs(9));
+        cancel_part.cancel();
+        assert!(part.is_cancelled() && !call.is_cancelled() && !inner.is_cancelled());
+        part.cancelled().await;
+        let waiter = tokio::spawn(async move { inner.cancelled().await });
+        tokio::task::yield_now().await;
+        cancel_call.cancel();
+        waiter.await.expect("woken");
+        assert!(other.is_cancelled());
+    }
+
+    #[test]
+    fn a_part_of_a_call_sets_the_metadata_of_the_call_s_reply() {
+        let call = Context::incoming(None, Metadata::new(), None, None);
+        call.cancellable().0.reply().add_initial("a", "1").expect("valid");
+        assert_eq!(call.reply().initial().expect("set").get("a"), Some("1"));
     }
 
     #[test]

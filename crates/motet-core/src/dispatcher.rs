@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
+    task::Context,
     time::Duration,
 };
 
@@ -13,7 +14,9 @@ use arc_swap::ArcSwap;
 
 use tokio::time::Instant;
 
-use crate::{BoxFuture, Call, Codecs, Deadline, Handler, Kind, Limit, Map, MethodDescriptor, Reply, Result, Status};
+use crate::{
+    BoxFuture, Call, Codecs, Deadline, Handler, Kind, Limit, Map, MethodDescriptor, Reply, Result, Started, Status,
+};
 
 /// Finds what runs a method by its path. Every protocol of an App enters calls through one of
 /// these; the handlers in it are the App's whole server pipeline, so that deadline, panics,
@@ -42,7 +45,7 @@ impl Dispatcher {
     pub fn add(&self, routes: Vec<Route>) -> Result<()> {
         let mut all = Map::clone(&self.routes.load());
         for route in routes {
-            let path = route.method.path.clone();
+            let path = route.method().path.clone();
             if all.insert(path.clone(), route).is_some() {
                 return Err(Status::already_exists(format!("{path} is served already; each path has one handler")));
             }
@@ -54,7 +57,7 @@ impl Dispatcher {
     /// Takes away the routes of a service.
     pub fn remove(&self, service: &str) {
         let mut all = Map::clone(&self.routes.load());
-        all.retain(|_, route| route.method.service() != service);
+        all.retain(|_, route| route.method().service() != service);
         self.routes.store(Arc::new(all));
     }
 
@@ -72,7 +75,7 @@ impl Dispatcher {
         routes.get(path).cloned().ok_or_else(|| {
             let service = path.split('/').next().unwrap_or_default();
             let shown: String = path.chars().filter(|c| !c.is_control()).take(256).collect();
-            let known = routes.values().any(|route| route.method.service() == service);
+            let known = routes.values().any(|route| route.method().service() == service);
             let what = if known { "this service has no such method" } else { "no such service here" };
             Status::unimplemented(format!("{shown}: {what}")).with_executed(crate::Executed::No)
         })
@@ -81,7 +84,7 @@ impl Dispatcher {
     /// All routes, sorted by path.
     pub fn routes(&self) -> Vec<Route> {
         let mut all: Vec<_> = self.routes.load().values().cloned().collect();
-        all.sort_by(|a, b| a.method.path.cmp(&b.method.path));
+        all.sort_by(|a, b| a.method().path.cmp(&b.method().path));
         all
     }
 }
@@ -94,7 +97,11 @@ impl fmt::Debug for Dispatcher {
 
 /// A method and what runs it.
 #[derive(Clone)]
-pub struct Route {
+pub struct Route(Arc<Parts>);
+
+/// In one place, because a route is cloned for every call.
+#[derive(Clone)]
+struct Parts {
     method: Arc<MethodDescriptor>,
     handler: Arc<dyn Handler>,
     pace: Arc<Pace>,
@@ -136,13 +143,13 @@ impl Timeouts {
 impl Route {
     /// A method and what runs it.
     pub fn new(method: Arc<MethodDescriptor>, handler: Arc<dyn Handler>) -> Route {
-        Route { method, handler, pace: Arc::default(), timeouts: Timeouts::default() }
+        Route(Arc::new(Parts { method, handler, pace: Arc::default(), timeouts: Timeouts::default() }))
     }
 
     /// The same route with other timeouts.
     #[must_use]
     pub fn with_timeouts(mut self, timeouts: Timeouts) -> Route {
-        self.timeouts = timeouts;
+        Arc::make_mut(&mut self.0).timeouts = timeouts;
         self
     }
 
@@ -154,28 +161,33 @@ impl Route {
 
     /// As [`Route::deadline`], for protocols that read the clock once for many calls.
     pub fn deadline_at(&self, now: Instant, callers: Option<Duration>) -> Option<Deadline> {
-        self.timeouts.deadline(&self.method, callers, now)
+        self.0.timeouts.deadline(&self.0.method, callers, now)
     }
 
     /// The method.
     pub fn method(&self) -> &Arc<MethodDescriptor> {
-        &self.method
+        &self.0.method
     }
 
     /// How long its handler's first polls take.
     pub fn pace(&self) -> &Arc<Pace> {
-        &self.pace
+        &self.0.pace
     }
 
     /// Runs a call. Dropping the future cancels it.
     pub fn call(&self, call: Call) -> BoxFuture<'static, Result<Reply>> {
-        self.handler.call(call)
+        self.0.handler.call(call)
+    }
+
+    /// Runs a call up to where it first waits; see [`Handler::start`].
+    pub fn start(&self, call: Call, task: &mut Context<'_>) -> Started {
+        self.0.handler.start(call, task)
     }
 }
 
 impl fmt::Debug for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Route").field(&self.method.path).finish()
+        f.debug_tuple("Route").field(&self.0.method.path).finish()
     }
 }
 

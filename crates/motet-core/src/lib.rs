@@ -71,7 +71,7 @@ pub use registry::{
     Abilities, Registration, Registry, RegistryEvent, ServiceSummary, StaticRegistry, Watch, WatchAbility, check_node,
     follow_nodes,
 };
-pub use service::{Handler, Service};
+pub use service::{Handler, Service, Started};
 pub use status::{Code, Executed, Fault, Result, RpcError, Status};
 pub use strategy::{Candidate, Strategy};
 pub use streaming::Streaming;

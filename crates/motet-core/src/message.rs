@@ -144,16 +144,17 @@ impl<T: prost::Message + Default> MessageType<T> {
                 if *codec != Codec::PROTOBUF {
                     return Err(codec.unsupported());
                 }
-                value.encode_raw(out);
+                // Into a slice: prost writes byte by byte, for which `BytesMut` takes four times as long.
+                let start = out.len();
+                out.resize(start + value.encoded_len(), 0);
+                value.encode_raw(&mut &mut out[start..]);
                 Ok(())
             },
             decode: |codec, bytes| {
                 if *codec != Codec::PROTOBUF {
                     return Err(codec.unsupported());
                 }
-                T::decode(&bytes[..]).map_err(|error| {
-                    crate::Status::invalid_argument(format!("the body is no valid protobuf of this message: {error}"))
-                })
+                T::decode(&bytes[..]).map_err(|error| crate::codec::undecodable(codec, &crate::diagnose::prost(&error)))
             },
             check: |_| Ok(()),
             schema: || serde_json::json!({ "type": "object" }),

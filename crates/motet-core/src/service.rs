@@ -1,6 +1,10 @@
 //! A service: a descriptor and one handler per method.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use crate::{BoxFuture, Call, MethodDescriptor, Reply, Result, ServiceDescriptor, Status};
 
@@ -12,6 +16,24 @@ use crate::{BoxFuture, Call, MethodDescriptor, Reply, Result, ServiceDescriptor,
 pub trait Handler: Send + Sync + 'static {
     /// Runs one call.
     fn call(&self, call: Call) -> BoxFuture<'static, Result<Reply>>;
+
+    /// Runs one call up to where it first waits. Handlers that wrap others can do without a box for
+    /// those calls that never wait; the default makes one and polls it.
+    fn start(&self, call: Call, task: &mut Context<'_>) -> Started {
+        let mut running = self.call(call);
+        match running.as_mut().poll(task) {
+            Poll::Ready(result) => Started::Done(result),
+            Poll::Pending => Started::Running(running),
+        }
+    }
+}
+
+/// How far a call has come at its first poll.
+pub enum Started {
+    /// It is over, or its reply stream has begun.
+    Done(Result<Reply>),
+    /// It waits; the future has been polled once.
+    Running(BoxFuture<'static, Result<Reply>>),
 }
 
 impl<F> Handler for F
@@ -61,6 +83,15 @@ impl Service {
     /// Methods and their handlers.
     pub fn methods(&self) -> impl Iterator<Item = (&Arc<MethodDescriptor>, &Arc<dyn Handler>)> {
         self.descriptor.methods.iter().zip(self.handlers.iter())
+    }
+}
+
+impl fmt::Debug for Started {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Started::Done(result) => f.debug_tuple("Done").field(result).finish(),
+            Started::Running(_) => f.write_str("Running"),
+        }
     }
 }
 

@@ -153,6 +153,8 @@ struct Inner {
     reason: Option<Cow<'static, str>>,
     details: Option<Payload>,
     executed: Executed,
+    /// Whether `executed` is about a call that somebody else made; see [`Status::of_call`].
+    of_call: bool,
     retry_after: Option<Duration>,
     metadata: Metadata,
     source: Option<Arc<dyn Error + Send + Sync>>,
@@ -176,6 +178,7 @@ impl Status {
             reason: None,
             details: None,
             executed: Executed::Unknown,
+            of_call: false,
             retry_after: None,
             metadata: Metadata::new(),
             source: None,
@@ -249,10 +252,30 @@ impl Status {
         self
     }
 
-    /// Says whether the handler ran.
+    /// Says whether the handler ran. A handler that answers [`Executed::No`] says that it did nothing
+    /// and that the call may be sent again.
     #[must_use]
     pub fn with_executed(mut self, executed: Executed) -> Status {
-        self.0.executed = executed;
+        (self.0.executed, self.0.of_call) = (executed, false);
+        self
+    }
+
+    /// Notes that a call has ended with this status: clients do. A handler that passes it on, by `?`
+    /// for example, says nothing about itself with it.
+    #[must_use]
+    pub fn of_call(mut self) -> Status {
+        self.0.of_call = true;
+        self
+    }
+
+    /// The status as that of the handler that answered it: the handler ran, unless it says itself
+    /// that it did nothing. That a call it made did not run does not count. Server pipelines use it.
+    #[must_use]
+    pub fn of_handler(mut self) -> Status {
+        if self.0.executed == Executed::Unknown || self.0.of_call {
+            self.0.executed = Executed::Yes;
+        }
+        self.0.of_call = false;
         self
     }
 
@@ -386,6 +409,17 @@ mod tests {
     #[test]
     fn a_status_is_one_pointer_wide() {
         assert_eq!(size_of::<Status>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn what_a_call_of_the_handler_says_about_itself_is_not_said_about_the_handler() {
+        let status = |executed| Status::unavailable("stopping").with_executed(executed);
+        assert_eq!(status(Executed::No).of_handler().executed(), Executed::No, "its own word");
+        assert_eq!(status(Executed::Unknown).of_handler().executed(), Executed::Yes);
+        let passed_on = status(Executed::No).of_call();
+        assert_eq!(passed_on.executed(), Executed::No, "the caller of that call may rely on it");
+        assert_eq!(passed_on.clone().of_handler().executed(), Executed::Yes);
+        assert_eq!(passed_on.with_executed(Executed::No).of_handler().executed(), Executed::No, "said once more");
     }
 
     #[test]

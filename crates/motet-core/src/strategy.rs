@@ -36,6 +36,8 @@ pub struct Candidate {
 const UNKNOWN_LATENCY_NS: u64 = 1_000_000;
 /// Over this time an old latency loses 63 % of its weight, as in linkerd's peak EWMA.
 const DECAY_NS: f64 = 10e9;
+/// The same for a latency that no call confirms: a node that was slow or failed once is tried again.
+const FADE_NS: f64 = 3e9;
 /// The weight of an equal share.
 const EQUAL: u32 = 100;
 /// What a failure counts as at least: failing fast must not attract calls.
@@ -124,6 +126,19 @@ impl Candidate {
             before - ((before - took) as f64 * share) as u64
         };
         self.latency_ns.store(next, Ordering::Relaxed);
+    }
+
+    /// Time passes: the latency of a node that no call runs on is forgotten by and by, down to that of
+    /// a node that has not been called, so that one that was slow or failed is tried again. Clients call
+    /// it a few times a second, with the clock of [`Candidate::end`].
+    pub fn fade(&self, now_ns: u64) {
+        let before = self.latency_ns();
+        if self.in_flight() > 0 || before <= UNKNOWN_LATENCY_NS {
+            return;
+        }
+        let since = now_ns.saturating_sub(self.stamp_ns.swap(now_ns, Ordering::Relaxed));
+        let left = (before as f64 * (-(since as f64) / FADE_NS).exp()) as u64;
+        self.latency_ns.store(left.max(UNKNOWN_LATENCY_NS), Ordering::Relaxed);
     }
 
     /// What p2c compares: expected latency × (calls in flight + 1) ÷ weight.

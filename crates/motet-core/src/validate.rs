@@ -28,7 +28,7 @@ use motet_protobuf::{Describe, FieldDesc, FieldType, Shape, order, single};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Codec, MessageType, Payload, Result, Status};
+use crate::{Code, Codec, MessageType, Payload, Result, Status};
 
 /// How many violations a report holds; those beyond are counted.
 pub const MAX_VIOLATIONS: usize = 32;
@@ -140,6 +140,20 @@ impl Report {
                 self.prefix(known, &format_args!("[{key}]"));
             }
         }
+    }
+
+    /// What a status says of broken constraints, on the caller's side as well; `None` where it says
+    /// nothing of the kind.
+    ///
+    /// ```
+    /// # use motet_core::{Status, validate::Report};
+    /// assert!(Report::of(&Status::invalid_argument("which one?")).is_none());
+    /// ```
+    pub fn of(status: &Status) -> Option<Report> {
+        // The details of a typed error are its own fields, whatever they look like.
+        let own = status.code() == Code::InvalidArgument && status.reason().is_none();
+        let details = status.details().filter(|_| own)?.clone();
+        details.take(&MessageType::serde()).ok().filter(|report: &Report| !report.is_empty())
     }
 
     /// InvalidArgument with what was found.
@@ -416,6 +430,20 @@ mod tests {
         value.validate(&mut report);
         assert_eq!((report.violations().len(), report.omitted()), (MAX_VIOLATIONS, 8));
         assert!(report.to_string().ends_with("; and 8 more"));
+    }
+
+    #[test]
+    fn the_report_is_found_again_in_the_status_in_every_codec() {
+        let status = check(&Name("")).expect_err("too short");
+        for codec in [Codec::PROTOBUF, Codec::JSON, Codec::MSGPACK] {
+            let details = status.details().expect("details").clone().with_codec(codec.clone());
+            let sent = Payload::encoded(details.bytes().expect("encodes"), codec);
+            let report = Report::of(&status.clone().with_details(sent)).expect("a report");
+            assert_eq!(report.violations()[0].field, "name");
+        }
+        let typed = status.with_reason("SomeError.Variant");
+        assert_eq!(Report::of(&typed), None, "another error's details");
+        assert_eq!(Report::of(&Status::invalid_argument("no details")), None);
     }
 
     #[test]

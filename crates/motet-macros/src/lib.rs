@@ -136,6 +136,10 @@ pub fn rpc_error(item: TokenStream) -> TokenStream {
 
 /// Runs `async fn main` on a runtime: on this thread alone where there is one processor, else on as
 /// many threads as there are. `#[motet::main(workers = 2)]` sets their number.
+///
+/// Where it returns a `Result`, an error is printed to standard error as people read it, `error: …`,
+/// and the process ends with exit code 1. Other return types, and errors without `Display`, end as
+/// those of an ordinary `main`.
 #[proc_macro_attribute]
 pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
     main_attr::expand(args.into(), item.into()).into()

@@ -79,7 +79,14 @@ fn write(attribute: &MainAttribute, function: &ItemFn) -> TokenStream {
         ReturnType::Type(_, ty) => quote!(#ty),
     };
 
-    let call = quote!(#root::__private::block_on(#workers, __body));
+    let mut call = quote!(#root::__private::block_on(#workers, __body));
+    if name == "main" && matches!(output, ReturnType::Type(..)) {
+        call = quote! {
+            #[allow(unused_imports)]
+            use #root::__private::EndsAsItIs as _;
+            #root::__private::End(#call).of_main()
+        };
+    }
     quote! {
         #(#attributes)*
         #vis fn #name() #output {

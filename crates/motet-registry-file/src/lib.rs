@@ -82,3 +82,15 @@ pub use backend::FileRegistry;
 pub use config::FileConfig;
 #[cfg(not(unix))]
 pub use elsewhere::FileRegistry;
+
+/// For the fuzz targets; not for use by hand, and free to change in any release.
+#[cfg(unix)]
+#[doc(hidden)]
+pub mod __fuzz {
+    /// Reads a record as it stands in a file of this name, and writes it again.
+    pub fn record(name: &str, bytes: &[u8]) {
+        let Ok(node) = crate::record::decode(name, bytes) else { return };
+        let again = crate::record::encode(&node).map(|bytes| crate::record::decode(name, &bytes));
+        assert_eq!(again.ok(), Some(Ok(node)), "what was read can be written and read again");
+    }
+}

@@ -9,8 +9,8 @@ use std::{
 
 use client_fake::*;
 use motet_core::{
-    Call, Code, Codec, Context, Executed, Kind, MemoryRegistry, Metadata, Middleware, Next, Payload, Reply, ReplyMeta,
-    Status, Streaming, TraceParent,
+    Call, Cancel, Code, Codec, Context, Executed, Kind, MemoryRegistry, Metadata, Middleware, Next, Payload, Reply,
+    ReplyMeta, Status, Streaming, TraceParent,
 };
 use motet_rpc::{Client, ServiceClient};
 
@@ -115,6 +115,55 @@ async fn calls_are_counted_by_method_and_code() {
     assert_eq!((snapshot.count, snapshot.error_count(), snapshot.in_flight), (4, 1, 0));
     assert_eq!(snapshot.errors.get("NOT_FOUND"), Some(&1));
     assert!((9_000.0..11_000.0).contains(&snapshot.p90_us), "{}", snapshot.p90_us);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_context_ends_a_reply_stream_and_the_call_behind_it() {
+    let (fakes, log) = (Fakes::new(), Log::default());
+    let (client, greeter) = client(&fakes, vec![noting("m", &log)]).await;
+    let source = Arc::new(Mutex::new(None));
+    let feed = source.clone();
+    fakes.node("a").answer(move |_, _| {
+        let (sender, stream) = Streaming::channel(4);
+        *feed.lock().expect("no panic") = Some(sender);
+        after(1, Ok(Reply::stream(stream)))
+    });
+    let (cx, cancel) = Context::new().cancellable();
+    let reply = greeter.call(call(&greeter, &streaming(Kind::ServerStream), &cx)).await.expect("a stream");
+    let mut items = reply.body.stream();
+    let sender = source.lock().expect("no panic").take().expect("called");
+    sender.send(Ok(Payload::encoded("1", Codec::RAW))).await.expect("read");
+    items.next().await.expect("an item").expect("no error");
+    let waits = tokio::spawn(async move { (items.next().await, items.next().await.is_none()) });
+    sleep_ms(1).await;
+    cancel.cancel();
+    let (last, over) = waits.await.expect("no panic");
+    assert_eq!(last.expect("an item").expect_err("cancelled"), Cancel::status());
+    assert!(over && sender.is_closed(), "the connection's stream is dropped");
+    assert_eq!(*log.lock().expect("no panic"), ["m in", "m head", "m CANCELLED"]);
+    assert_eq!(client.stats().method("greeter/many").snapshot().in_flight, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_in_the_middle_of_a_stream_names_the_caller_s_own_limit() {
+    let fakes = Fakes::new();
+    let (_, greeter) = client(&fakes, Vec::new()).await;
+    fakes.node("a").answer(|_, call| {
+        // The peer knows no more than that its caller had a limit.
+        let limit = Context::new().with_timeout(Duration::from_secs(4)).deadline().expect("given");
+        let status = limit.status(&call.method.path);
+        let items = Streaming::from_iter([true, false]).map(move |good| match good {
+            true => Ok(Payload::encoded("1", Codec::RAW)),
+            false => Err(status.clone()),
+        });
+        after(1, Ok(Reply::stream(items)))
+    });
+    let limited = greeter.with_options(options(|o| o.timeout = Some(Duration::from_secs(5))));
+    let reply = limited.call(call(&limited, &streaming(Kind::ServerStream), &Context::new())).await.expect("a stream");
+    let mut items = reply.body.stream();
+    items.next().await.expect("an item").expect("no error");
+    let status = items.next().await.expect("an item").expect_err("late");
+    assert!(status.message().contains("the client's limit of 5s passed"), "{status}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -273,3 +273,51 @@ async fn a_service_of_the_same_app_is_called_without_the_network_unless_a_node_i
     hello(&greeter).await.expect("there");
     assert_eq!((here.load(SeqCst), fakes.node("remote").called()), (1, 2));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_bidi_call_gives_its_stream_before_the_handler_answers_and_its_early_error_as_first_item() {
+    let client = local(
+        Kind::Bidi,
+        handler(|call: Call| async move {
+            let mut parts = call.body.stream();
+            match parts.next().await {
+                Some(Ok(part)) if part.bytes()? == "wrong" => Err(Status::not_found("nobody")),
+                Some(part) => Ok(Reply::stream(Streaming::from_iter([part?]))),
+                None => Ok(Reply::stream(parts)),
+            }
+        }),
+    );
+    for (sent, expected) in [("fine", Ok("fine")), ("wrong", Err(Code::NotFound))] {
+        let (parts, stream) = Streaming::channel(1);
+        let call = client.prepare(&streaming(Kind::Bidi), &Context::new(), Codec::RAW, Body::Stream(stream));
+        let mut replies = client.call(call.expect("no metadata")).await.expect("at once").body.stream();
+        parts.send(Ok(Payload::encoded(sent, Codec::RAW))).await.expect("open");
+        let item = replies.next().await.expect("an item").map(|payload| payload.bytes().expect("encoded"));
+        assert_eq!(item.as_deref().map_err(Status::code), expected.map(str::as_bytes));
+        assert!(replies.next().await.is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_in_the_request_stream_ends_a_reply_stream_that_has_begun_and_a_handler_that_answers_with_it() {
+    let echo = local(Kind::Bidi, handler(|call: Call| async move { Ok(Reply::stream(call.body.stream())) }));
+    let (parts, stream) = Streaming::channel(1);
+    let call = echo.prepare(&streaming(Kind::Bidi), &Context::new(), Codec::RAW, Body::Stream(stream));
+    let mut replies = echo.call(call.expect("no metadata")).await.expect("a stream").body.stream();
+    parts.send(Ok(Payload::encoded("1", Codec::RAW))).await.expect("open");
+    assert!(replies.next().await.is_some_and(|item| item.is_ok()));
+    parts.send(Err(Status::data_loss("the disk is gone"))).await.expect("open");
+    assert_eq!(replies.next().await.expect("an item").expect_err("the caller's own").message(), "the disk is gone");
+    assert!(replies.next().await.is_none());
+
+    let collects = handler(|call: Call| async move {
+        call.body.stream().collect().await?;
+        Ok(reply("all"))
+    });
+    let upload = local(Kind::ClientStream, collects);
+    let (parts, stream) = Streaming::channel(1);
+    parts.send(Err(Status::data_loss("the disk is gone"))).await.expect("open");
+    let call = upload.prepare(&streaming(Kind::ClientStream), &Context::new(), Codec::RAW, Body::Stream(stream));
+    let error = upload.call(call.expect("no metadata")).await.expect_err("the caller's own");
+    assert_eq!(error.message(), "the disk is gone");
+}

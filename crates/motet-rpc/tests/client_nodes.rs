@@ -79,13 +79,17 @@ async fn a_node_that_never_gets_ready_is_named_as_such() {
     assert_eq!(began.elapsed(), Duration::from_secs(2));
 }
 
-/// A registry whose watch is fed by hand.
-struct Fed(std::sync::Mutex<Option<Watch>>);
+/// A registry whose watch is fed by hand; it may list services that the watch does not know.
+struct Fed(std::sync::Mutex<Option<Watch>>, Option<&'static str>);
 
 impl Fed {
     fn new() -> (mpsc::Sender<Result<RegistryEvent>>, Arc<Fed>) {
+        Fed::listing(None)
+    }
+
+    fn listing(service: Option<&'static str>) -> (mpsc::Sender<Result<RegistryEvent>>, Arc<Fed>) {
         let (feed, watch) = Streaming::channel(16);
-        (feed, Arc::new(Fed(std::sync::Mutex::new(Some(watch)))))
+        (feed, Arc::new(Fed(std::sync::Mutex::new(Some(watch)), service)))
     }
 }
 
@@ -107,7 +111,12 @@ impl Registry for Fed {
     }
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<ServiceSummary>>> {
-        Box::pin(async { Err(Status::unavailable("away")) })
+        let listed = self.1.map(|name| {
+            let mut summary = ServiceSummary::default();
+            name.clone_into(&mut summary.name);
+            vec![summary]
+        });
+        Box::pin(async { listed.ok_or_else(|| Status::unavailable("away")) })
     }
 
     fn watch<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Watch>> {
@@ -173,6 +182,48 @@ async fn a_registry_that_does_not_answer_is_named_and_waited_for_no_longer_than_
     assert_eq!((error.code(), error.executed()), (Code::Unavailable, Executed::No));
     assert_eq!(error.message(), "the registry fed: has not said where `greeter` runs: connection refused");
     assert_eq!(began.elapsed(), Duration::from_secs(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_listed_but_not_known_yet_is_waited_for() {
+    let (fakes, (feed, registry)) = (Fakes::new(), Fed::listing(Some("greeter")));
+    let client = fed_client(&fakes, registry).service("greeter");
+    feed.send(Ok(RegistryEvent::Reset(vec![node("a")]))).await.expect("watched");
+    hello(&client).await.expect("a answers");
+    // A restart that this client sees in the wrong order: the old node is gone, the new one not there.
+    feed.send(Ok(RegistryEvent::Remove("a".into()))).await.expect("watched");
+    sleep_ms(1).await;
+    let later = async {
+        sleep_ms(200).await;
+        feed.send(Ok(RegistryEvent::Put(node("b")))).await.expect("watched");
+    };
+    let (reply, ()) = tokio::join!(hello(&client), later);
+    reply.expect("b answers");
+    assert_eq!(fakes.node("b").called(), 1);
+    feed.send(Ok(RegistryEvent::Remove("b".into()))).await.expect("watched");
+    sleep_ms(1).await;
+    let began = Instant::now();
+    let error = hello(&client).await.expect_err("nobody comes");
+    assert_eq!(error.message(), "the registry fed: lists `greeter`, but no node of it that takes calls");
+    assert_eq!((error.executed(), began.elapsed()), (Executed::No, Duration::from_secs(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_failed_once_is_used_again() {
+    let (fakes, registry) = (Fakes::new(), MemoryRegistry::new());
+    let (_a, _b) = (register(&registry, "a").await, register(&registry, "b").await);
+    let client = fakes.client(&registry).build().service("greeter");
+    fakes.node("a").answer(|nth, _| if nth == 0 { fails(Status::internal("once")) } else { ok() });
+    let mut failed = 0;
+    for _ in 0..40 {
+        failed += usize::from(hello(&client).await.is_err());
+    }
+    assert_eq!((failed, fakes.node("a").called()), (1, 1), "it is left alone at first");
+    for _ in 0..3_000 {
+        hello(&client).await.expect("both answer");
+        sleep_ms(10).await;
+    }
+    assert!(fakes.node("a").called() > 200, "{}", fakes.node("a").called());
 }
 
 #[tokio::test(start_paused = true)]

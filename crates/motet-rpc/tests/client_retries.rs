@@ -149,6 +149,57 @@ async fn retries_stop_when_the_budget_is_spent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn all_services_and_addresses_of_a_client_spend_one_budget() {
+    let fakes = Fakes::new();
+    let registry = MemoryRegistry::new();
+    let _a = register(&registry, "a").await;
+    let mut config = ClientConfig::default();
+    config.retry_ratio = 0.0;
+    let client = fakes.client(&registry).config(config).build();
+    let address = client.to("b:1").expect("an address");
+    for node in ["a", "b:1"] {
+        fakes.node(node).answer(|_, _| (Duration::ZERO, Err(not_executed())));
+    }
+    let calls = (0..40).map(|n| {
+        let service = if n % 2 == 0 { client.service("greeter") } else { address.service("greeter") };
+        let once = service.with_options(options(|o| o.retries = Some(1)));
+        tokio::spawn(async move { hello(&once).await.expect_err("stopping") })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.expect("no panic");
+    }
+    assert_eq!(fakes.node("a").called() + fakes.node("b:1").called(), 40 + 10, "what one second gives");
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_idempotent_calls_on_a_node_that_is_lost_are_answered_by_another() {
+    let fakes = Fakes::new();
+    let client = client(&fakes, &["a", "b"], ClientConfig::default()).await;
+    // Five seconds of a thousand calls each.
+    for _ in 0..500 {
+        for _ in 0..10 {
+            hello(&client).await.expect("answers");
+        }
+    }
+    for id in ["a", "b"] {
+        fakes.node(id).answer(|_, _| after(100, Ok(reply("ok"))));
+    }
+    let at_a = fakes.node("a").called();
+    fakes.node("a").answer(|_, _| after(50, Err(lost())));
+    let calls: Vec<_> = (0..1_000)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { hello_idempotent(&client).await })
+        })
+        .collect();
+    for call in calls {
+        call.await.expect("no panic").expect("answered by b");
+    }
+    let failed = fakes.node("a").called() - at_a;
+    assert!(failed > 200, "{failed} calls were on it");
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_way_calls_are_sent_again_only_if_they_were_not_written() {
     let fakes = Fakes::new();
     let client = client(&fakes, &["a"], ClientConfig::default()).await;

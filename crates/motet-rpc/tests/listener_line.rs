@@ -4,9 +4,12 @@ mod server_support;
 
 use std::{sync::Arc, time::Duration};
 
-use motet_core::{BoxFuture, Incoming, MemoryTransport, Recognition, ServerProtocol, Transport};
-use motet_rpc::{Server, ServerConfig, TcpTransport, UnixTransport};
-use server_support::{Caller, Line, builder, greeter};
+use motet_core::{
+    Body, BoxFuture, Call, CallOptions, Cancel, Code, Codec, Context, Incoming, MemoryTransport, Next, Node, Payload,
+    Recognition, ServerProtocol, StaticRegistry, Status, Streaming, Transport,
+};
+use motet_rpc::{Client, NativeClient, NativeServer, Server, ServerConfig, ServiceClient, TcpTransport, UnixTransport};
+use server_support::{Caller, Line, LineClient, builder, greeter};
 use tokio::io::AsyncWriteExt;
 
 /// Claims what begins with its bytes, says its name and closes.
@@ -56,6 +59,111 @@ async fn a_call_is_answered_on_every_transport() {
         assert_eq!(lines, ["item 1 line", "item 2 line", "item 3 line", "end"]);
     }
     assert_eq!(server.endpoints().len(), 3);
+    assert!(server.shutdown(Duration::from_secs(5)).await.drained);
+}
+
+/// Calls everything that there is, in every way, and tells what became of it.
+async fn all_calls(client: &ServiceClient, server: &Server) -> Vec<String> {
+    let service = greeter();
+    let prepare = |name: &str, cx: &Context, body: Body| {
+        let known = service.methods().find(|(method, _)| method.name == name).map(|(method, _)| method.clone());
+        let method = known.unwrap_or_else(|| Arc::new(motet_core::MethodDescriptor::new("greeter", name)));
+        client.prepare(&method, cx, Codec::JSON, body).expect("little metadata")
+    };
+    let json = |text: &'static str| Payload::encoded(text, Codec::JSON);
+    let shown = |payload: Payload| String::from_utf8_lossy(&payload.bytes().expect("encoded")).into_owned();
+    let failed = |status: Status| format!("{status} {:?}", status.executed());
+    let parts = || Body::Stream(Streaming::from_iter([json("1"), json("2"), json("3")]));
+    let mut told = Vec::new();
+    for name in
+        ["hello", "refuses", "panics", "crashes", "brief", "current", "missing", "upload", "ticks", "breaks", "chat"]
+    {
+        let body = if matches!(name, "upload" | "chat") { parts() } else { Body::One(json("7")) };
+        let outcome = match client.call(prepare(name, &Context::new(), body)).await.map(|reply| reply.body) {
+            Ok(Body::One(payload)) => shown(payload),
+            Ok(Body::Stream(mut items)) => {
+                let mut all = String::new();
+                while let Some(item) = items.next().await {
+                    all.push_str(&item.map_or_else(failed, shown));
+                    all.push(' ');
+                }
+                all
+            }
+            Err(status) => failed(status),
+        };
+        told.push(format!("{name}: {outcome}"));
+    }
+
+    let limited = Context::new().with_timeout(Duration::from_millis(60));
+    let status = client.call(prepare("slow", &limited, Body::One(json("7")))).await.expect_err("too slow");
+    told.push(status.to_string());
+    let (cx, cancel) = Context::new().cancellable();
+    let call = client.call(prepare("slow", &cx, Body::One(json("7"))));
+    let later = async {
+        while server.stats().method("greeter/slow").snapshot().in_flight == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        cancel.cancel();
+    };
+    let (status, ()) = tokio::join!(call, later);
+    assert_eq!(status.expect_err("cancelled"), Cancel::status());
+    let slow = || server.stats().method("greeter/slow").snapshot();
+    while slow().in_flight > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    told.push(format!("{:?}", slow().errors.keys().collect::<Vec<_>>()));
+
+    let before = server.stats().method("greeter/hello").snapshot().count;
+    let mut one_way = prepare("hello", &Context::new(), Body::One(json("7")));
+    one_way.one_way = true;
+    client.call(one_way).await.expect("written");
+    while server.stats().method("greeter/hello").snapshot().count == before {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    told
+}
+
+#[tokio::test]
+async fn nothing_above_the_seams_knows_which_protocol_it_is() {
+    let server = Server::builder()
+        .protocol(Arc::new(NativeServer::default()))
+        .protocol(Arc::new(Line::default()))
+        .service(greeter())
+        .build()
+        .expect("valid");
+    let endpoint = server.listen("tcp://127.0.0.1:0").await.expect("free");
+    assert_eq!(endpoint.protocols, ["motet", "line"], "one port");
+    let (line, seen) = (LineClient::default(), Arc::new(std::sync::Mutex::new(0)));
+    let counted = seen.clone();
+    let client = Client::builder()
+        .transport(Arc::new(TcpTransport::new()))
+        .registry(Arc::new(StaticRegistry::new(vec![Node::new("greeter", "a").endpoint(endpoint)]).expect("valid")))
+        .protocol(Arc::new(NativeClient::default()))
+        .protocol(Arc::new(line.clone()))
+        .middleware(move |call: Call, next: Next| {
+            *counted.lock().expect("no panic") += 1;
+            next.run(call)
+        })
+        .build();
+    let mut told = Vec::new();
+    for protocol in ["motet", "line"] {
+        let mut options = CallOptions::default();
+        options.protocol = Some(protocol.to_owned());
+        let calls = all_calls(&client.service("greeter").with_options(options), &server).await;
+        // The one thing that a handler may know: who its peer is.
+        let own = |told: &String| if told.starts_with("ticks") { told.replace(protocol, "…") } else { told.clone() };
+        told.push(calls.iter().map(own).collect::<Vec<_>>());
+        assert_eq!(line.calls.load(std::sync::atomic::Ordering::SeqCst), if protocol == "line" { 14 } else { 0 });
+    }
+    assert_eq!(told[0], told[1]);
+    assert_eq!(*seen.lock().expect("no panic"), 28, "middleware sees every call once");
+    for expected in
+        ["hello: 7", "refuses: NOT_FOUND: nobody of that name Yes", "upload: 3", "ticks: 1 … 2 … 3 … ", "chat: 1 2 3 "]
+    {
+        assert!(told[0].iter().any(|told| told == expected), "{expected} in {told:#?}");
+    }
+    assert!(told[0].iter().any(|told| told.contains("the caller's limit of 60ms")), "{told:#?}");
+    assert!(told[0].iter().any(|told| told.contains(Code::Internal.name())), "{told:#?}");
     assert!(server.shutdown(Duration::from_secs(5)).await.drained);
 }
 

@@ -69,18 +69,25 @@
 //! ```
 
 pub use bytes::Bytes;
-pub use motet_app::{App, AppBuilder, AppContext, Config, Health, Module, Registries, RunningApp, Service, StopReport};
+pub use motet_app::{
+    App, AppBuilder, AppContext, Config, ConfigSource, ConfigView, Health, HealthReport, Module, ModuleHealth,
+    ModuleState, Phase, Registries, RegistrySource, RunningApp, Service, ServiceHealth, StatsReport, StopReport, meta,
+};
 pub use motet_core::{
-    ArgumentDescriptor, Body, Call, CallOptions, Code, Codec, Codecs, Context, Deadline, Empty, Endpoint, Entropy,
-    Executed, FailMode, Fault, Handler, Kind, Message, Metadata, MethodDescriptor, MethodOptions, Middleware, Next,
-    Node, Payload, Plain, Registry, Reply, ReplyMeta, Result, RpcError, ServiceDescriptor, Status, Streaming, Value,
-    validate::Validate,
+    ArgumentDescriptor, Body, BoxFuture, Call, CallEnd, CallOptions, Cancel, Candidate, Code, Codec, Codecs, Context,
+    Deadline, Drain, Empty, Endpoint, Entropy, Executed, FailMode, Fault, Handler, Kind, Limit, MemoryRegistry,
+    Message, Metadata, MetadataValue, MethodDescriptor, MethodOptions, Middleware, Next, Node, NodeState, Payload,
+    Peer, Plain, Registry, Reply, ReplyMeta, Result, RpcError, ServiceDescriptor, StaticRegistry, Status, Strategy,
+    Streaming, TlsPeer, Value, validate::Validate,
 };
 pub use motet_macros::{RpcError, main, message, service};
 pub use motet_registry_file::{FileConfig, FileRegistry};
 pub use motet_rpc::{
-    Client, ClientBuilder, ClientConfig, ClientTls, NativeClient, NativeConfig, NativeServer, Router, Server,
-    ServerBuilder, ServerConfig, ServerTls, ServiceClient, Stats, TcpTransport, UnixTransport, typed::IntoService,
+    Client, ClientBuilder, ClientConfig, ClientTls, Filter, MethodSnapshot, NativeClient, NativeConfig, NativeServer,
+    P2c, Random, RoundRobin, Router, Selector, Server, ServerBuilder, ServerConfig, ServerTls, ServiceClient, Stats,
+    TcpTransport, UnixTransport,
+    transport::{ClientCertificates, ClientTlsConfig, ServerTlsConfig},
+    typed::IntoService,
 };
 
 /// The traits that plug-ins implement, and the values they exchange.
@@ -94,8 +101,17 @@ pub mod prelude {
 /// What the macros' expansions name; not for use by hand, and free to change in any release.
 #[doc(hidden)]
 pub mod __private {
-    pub use motet_app::runtime::block_on;
+    pub use motet_app::runtime::{End, EndsAsItIs, block_on};
     pub use motet_core as core;
     pub use motet_core::__private::*;
     pub use motet_rpc::{Client, typed};
+}
+
+/// The code on the pages of the repository, compiled.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../../docs/guide.md")]
+    mod guide {}
 }

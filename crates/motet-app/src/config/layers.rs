@@ -5,6 +5,7 @@
 //! | `MOTET_SERVER__LISTEN` | `server.listen`: `__` separates sections, names are lower-cased |
 //! | `MOTET_REGISTRY`, `--registry URL` | `registry.url` |
 //! | `MOTET_LISTEN`, `--listen ADDRESS` (may repeat) | `server.listen` |
+//! | `MOTET_DEFAULT_LISTEN` | `server.listen` where nothing else, code and files included, names it |
 //! | `MOTET_LOG`, else `RUST_LOG` | `log.level` |
 //! | `MOTET_CONFIG`, `--config FILE` (may repeat) | a file laid over those that the code names |
 //! | `MOTET_GROUP`, `--group NAME` | the process group |
@@ -22,7 +23,7 @@ Options:
   --registry URL        find and register services here, such as file: or memory:
   --config FILE         lay this TOML file over the built-in configuration (may repeat)
   --group NAME          run the modules of [groups.NAME] only
-  --set KEY=VALUE       set one configuration key, such as server.max_message=1048576 (may repeat)
+  --set KEY=VALUE       set one configuration key, such as server.message_limit=1048576 (may repeat)
   --help                print this
 
 Every key can also be set as an environment variable: server.listen is MOTET_SERVER__LISTEN.";
@@ -74,6 +75,11 @@ pub(crate) fn load(
         loaded.variable(name, value);
     }
     loaded.flags(flags);
+    if let Some(address) = environment.get("MOTET_DEFAULT_LISTEN").filter(|_| !loaded.config.contains("server.listen")) {
+        let path = vec!["server".to_owned(), "listen".to_owned()];
+        let origin = Origin::Environment("MOTET_DEFAULT_LISTEN".to_owned());
+        loaded.config = loaded.config.with_origin(path, address.as_str().into(), origin);
+    }
     Ok(loaded)
 }
 
@@ -82,6 +88,8 @@ impl Loaded {
         let path: Vec<String> = match name {
             "MOTET_REGISTRY" => vec!["registry".to_owned(), "url".to_owned()],
             "MOTET_LISTEN" => vec!["server".to_owned(), "listen".to_owned()],
+            // Read once all others have spoken.
+            "MOTET_DEFAULT_LISTEN" => return,
             // M sorts before R: RUST_LOG counts only where MOTET_LOG has not spoken.
             "MOTET_LOG" => vec!["log".to_owned(), "level".to_owned()],
             "RUST_LOG" if !self.has_spoken(&["log", "level"]) => vec!["log".to_owned(), "level".to_owned()],
@@ -276,6 +284,24 @@ mod tests {
         assert!(loaded.notes.len() == 1 && loaded.notes[0].contains("MOTET_HOME"), "{:?}", loaded.notes);
         let level = |file: &str| value(&merged(&[file], &[("RUST_LOG", "trace")], &[]).expect("loads"), "log.level");
         assert_eq!(level("[log]\nlevel = 'warn'").as_deref(), Some("trace"));
+    }
+
+    #[test]
+    fn the_default_address_counts_where_no_other_is_named() {
+        let listen = |file: &str, environment: &[(&str, &str)], flags: &[&str]| {
+            let default = ("MOTET_DEFAULT_LISTEN", "tcp://d:1");
+            let loaded = merged(&[file], &[&[default], environment].concat(), flags).expect("loads");
+            let all = loaded.config.get::<Vec<String>>("server.listen");
+            (all.map_or_else(|_| value(&loaded, "server.listen"), |all| all.first().cloned()), loaded.notes)
+        };
+        for (file, environment, flags, expected) in [
+            ("", &[][..], &[][..], "tcp://d:1"),
+            ("[server]\nlisten = 'tcp://f:1'", &[], &[], "tcp://f:1"),
+            ("", &[("MOTET_SERVER__LISTEN", "tcp://e:1")], &[], "tcp://e:1"),
+            ("", &[], &["--listen=tcp://a:1"], "tcp://a:1"),
+        ] {
+            assert_eq!(listen(file, environment, flags), (Some(expected.to_owned()), Vec::new()));
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! An object whose fields are a tuple: the arguments of a method, the fields of a typed error.
 
-use std::{borrow::Cow, cell::Cell, fmt, marker::PhantomData};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use bytes::Bytes;
 use motet_protobuf::{Describe, FieldDesc, FieldType, Shape, order, single};
@@ -13,7 +13,7 @@ use serde::{
 
 use super::{MessageType, Portable};
 use crate::{
-    Codec, Family, Status,
+    Codec, Family,
     validate::{Report, Validate},
 };
 
@@ -94,9 +94,16 @@ impl Visitor<'_> for Key<'_> {
 /// Reads the tuple `A` from an object whose fields have these names, or from an array.
 struct Read<'a, A> {
     names: &'a [&'static str],
-    at: &'a Cell<usize>,
     values: PhantomData<fn() -> A>,
 }
+
+impl<A> Clone for Read<'_, A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A> Copy for Read<'_, A> {}
 
 /// Arguments whose names are known at run time only, as a closure's are.
 pub trait ArgumentTuple: Sized + Send + Sync + 'static {
@@ -149,12 +156,7 @@ where
     if *codec == Codec::PROTOBUF {
         return codec.decode::<Arguments<Positional, A>>(bytes).map(Arguments::into_values);
     }
-    let at = Cell::new(usize::MAX);
-    let seed = Read { names, at: &at, values: PhantomData };
-    codec.decode_seed(bytes, seed).map_err(|status| match names.get(at.get()) {
-        Some(name) => Status::invalid_argument(format!("argument {name:?} is missing or has the wrong type")),
-        None => status,
-    })
+    codec.decode_seed(bytes, names, Read { names, values: PhantomData })
 }
 
 /// The value of a field that did not come: `None` for an option, else an error that names it.
@@ -208,8 +210,7 @@ macro_rules! arguments {
 
         impl<'de, N: Names, $($name: Deserialize<'de>),+> Deserialize<'de> for Arguments<N, ($($name,)+)> {
             fn deserialize<De: Deserializer<'de>>(deserializer: De) -> Result<Self, De::Error> {
-                let at = Cell::new(0);
-                let read = Read::<($($name,)+)> { names: N::FIELDS, at: &at, values: PhantomData };
+                let read = Read::<($($name,)+)> { names: N::FIELDS, values: PhantomData };
                 deserializer.deserialize_struct(N::NAME, N::FIELDS, read).map(Arguments::new)
             }
         }
@@ -230,19 +231,15 @@ macro_rules! arguments {
             }
 
             fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Self::Value, S::Error> {
-                Ok(($({
-                    self.at.set($at);
-                    match seq.next_element::<$name>()? {
-                        Some(value) => value,
-                        None => missing(self.names[$at])?,
-                    }
+                Ok(($(match seq.next_element::<$name>()? {
+                    Some(value) => value,
+                    None => missing(self.names[$at])?,
                 },)+))
             }
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
                 $(let mut $local: Option<$name> = None;)+
                 while let Some(at) = map.next_key_seed(Key(self.names))? {
-                    self.at.set(at.unwrap_or(usize::MAX));
                     match at {
                         $(Some($at) if $local.is_some() => {
                             return Err(de::Error::duplicate_field(self.names[$at]));
@@ -250,14 +247,10 @@ macro_rules! arguments {
                         $(Some($at) => $local = Some(map.next_value()?),)+
                         _ => { map.next_value::<IgnoredAny>()?; }
                     }
-                    self.at.set(usize::MAX);
                 }
-                Ok(($({
-                    self.at.set($at);
-                    match $local {
-                        Some(value) => value,
-                        None => missing(self.names[$at])?,
-                    }
+                Ok(($(match $local {
+                    Some(value) => value,
+                    None => missing(self.names[$at])?,
                 },)+))
             }
         }

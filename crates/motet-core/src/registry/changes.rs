@@ -16,12 +16,17 @@ use crate::{BoxFuture, Node, Result, Streaming};
 
 impl RegistryEvent {
     /// The events that lead from one list of nodes to another, both of one service and sorted by id.
+    /// Nodes go after others have come: who applies them one by one never finds a service without
+    /// nodes whose nodes were replaced.
     pub fn between(before: &[Node], after: &[Node]) -> Vec<RegistryEvent> {
         let (mut before, mut after) = (before.iter().peekable(), after.iter().peekable());
-        let mut events = Vec::new();
+        let (mut events, mut gone) = (Vec::new(), Vec::new());
         loop {
             let order = match (before.peek(), after.peek()) {
-                (None, None) => return events,
+                (None, None) => {
+                    events.append(&mut gone);
+                    return events;
+                }
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
                 (Some(old), Some(new)) => old.id.cmp(&new.id),
@@ -29,7 +34,7 @@ impl RegistryEvent {
             let old = if order.is_le() { before.next() } else { None };
             let new = if order.is_ge() { after.next() } else { None };
             match (old, new) {
-                (Some(old), None) => events.push(RegistryEvent::Remove(old.id.clone())),
+                (Some(old), None) => gone.push(RegistryEvent::Remove(old.id.clone())),
                 (old, Some(new)) if old != Some(new) => events.push(RegistryEvent::Put(new.clone())),
                 _ => {}
             }
@@ -176,7 +181,10 @@ mod tests {
                 let mut known = before.to_vec();
                 let events = RegistryEvent::between(before, after);
                 assert!(before != after || events.is_empty(), "{events:?}");
-                events.into_iter().for_each(|event| event.apply(&mut known));
+                for event in events {
+                    event.apply(&mut known);
+                    assert!(!known.is_empty() || after.is_empty(), "replaced nodes leave no gap");
+                }
                 assert_eq!(known, after.to_vec());
             }
         }

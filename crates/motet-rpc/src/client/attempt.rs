@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::future::{Either, select};
-use motet_core::{BoxFuture, Call, Cancel, Code, Context, Executed, FailMode, Reply, Result, Status};
+use motet_core::{BoxFuture, Call, Cancel, Code, Context, Deadline, Executed, FailMode, Reply, Result, Status};
 use tokio::time::Instant;
 
 use super::{
@@ -36,11 +36,13 @@ pub(crate) async fn run(target: &Arc<Target>, slot: &mut Option<Call>, started: 
     if let Some(status) = too_late(call, started) {
         return (Err(status), started);
     }
+    call.started = Some(started);
     if let Some(route) = local::find(target, call) {
-        return local::run(target, route, slot).await;
+        // Boxed, as all that is rare: the future of every call has room for what it awaits in place.
+        return Box::pin(local::run(target, route, slot)).await;
     }
     let settings = &target.settings;
-    settings.budget.deposit();
+    settings.budget.deposit(started);
     settings.health.wake(settings);
     let place = target.pick(call);
     let kept = Kept::of(call);
@@ -69,7 +71,7 @@ pub(crate) async fn run(target: &Arc<Target>, slot: &mut Option<Call>, started: 
     let rest = Box::pin(persist(target, &kept, slot, first));
     let result = until_cancelled(&kept.cx, rest).await.unwrap_or_else(|| Err(Cancel::status()));
     let ended = Instant::now();
-    (result.map_err(|status| own_limit(status, &kept, ended)), ended)
+    (result.map_err(|status| own_limit(status, kept.deadline, &kept.method.path, ended)), ended)
 }
 
 /// The status of a call that need not begin.
@@ -82,13 +84,13 @@ fn too_late(call: &Call, now: Instant) -> Option<Status> {
 
 /// A peer knows only that its caller had a limit; which one that was, and where it was set, is known
 /// here.
-fn own_limit(status: Status, kept: &Kept, now: Instant) -> Status {
+pub(super) fn own_limit(status: Status, deadline: Option<Deadline>, path: &str, now: Instant) -> Status {
     /// The peer's clock may run out a little earlier.
     const EARLY: Duration = Duration::from_millis(10);
-    match kept.deadline {
+    match deadline {
         Some(own) if status.code() == Code::DeadlineExceeded => {
             let passed = own.at <= now + EARLY || status.message().contains("the caller's limit of");
-            if passed { own.status(&kept.method.path).with_executed(status.executed()) } else { status }
+            if passed { own.status(path).with_executed(status.executed()) } else { status }
         }
         _ => status,
     }

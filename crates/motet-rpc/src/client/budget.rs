@@ -9,19 +9,25 @@ use tokio::time::Instant;
 
 /// One call, in the thousandths that the budget counts.
 const CALL: u64 = 1000;
-/// The most that is saved up, in calls: a burst of retries is no longer than this.
-const CAPACITY: u64 = 100;
+/// Over this time what is saved loses 63 % of its worth, in seconds: the calls of an hour ago allow no
+/// burst of retries now. Finagle's budget forgets as fast.
+const MEMORY_S: f64 = 10.0;
+/// The most that is saved up, in calls, whatever was earned.
+const CAPACITY: u64 = 100_000;
+/// How often time is counted, in nanoseconds: often enough to be exact to one part in a thousand.
+const STEP_NS: u64 = 10_000_000;
 
 /// A token bucket for retries and hedges: each call adds a share of one (20 % by default), each
 /// second a number (10 by default), each retry takes one. It begins with what one second gives and
-/// holds at most 100, so that retries never multiply the load of a system that fails.
+/// holds what about the last ten seconds gave, so that the calls which a lost node leaves behind can be
+/// sent again, and retries never multiply the load of a system that fails.
 ///
-/// Lock-free; a call whose bucket is full costs one read.
+/// Lock-free; a call costs two reads and an addition.
 #[derive(Debug)]
 pub(crate) struct RetryBudget {
     saved: AtomicU64,
-    /// Up to when time has been paid for, in nanoseconds since `origin`.
-    paid_ns: AtomicU64,
+    /// Up to when time has been counted, in nanoseconds since `origin`.
+    counted_ns: AtomicU64,
     origin: Instant,
     per_call: u64,
     per_second: f64,
@@ -29,44 +35,52 @@ pub(crate) struct RetryBudget {
 
 impl RetryBudget {
     pub(crate) fn new(ratio: f64, per_second: f64) -> RetryBudget {
-        let per_second = if per_second.is_finite() { per_second.clamp(0.0, CAPACITY as f64) } else { 0.0 };
-        let ratio = if ratio.is_finite() { ratio.clamp(0.0, CAPACITY as f64) } else { 0.0 };
+        let sane = |n: f64| if n.is_finite() { n.clamp(0.0, 1000.0) * CALL as f64 } else { 0.0 };
+        let per_second = sane(per_second);
         RetryBudget {
-            saved: AtomicU64::new((per_second * CALL as f64) as u64),
-            paid_ns: AtomicU64::new(0),
+            saved: AtomicU64::new(per_second as u64),
+            counted_ns: AtomicU64::new(0),
             origin: Instant::now(),
-            per_call: (ratio * CALL as f64) as u64,
+            per_call: sane(ratio) as u64,
             per_second,
         }
     }
 
-    /// A call was made.
+    /// A call was made at this moment, which is about now.
     #[inline]
-    pub(crate) fn deposit(&self) {
-        if self.saved.load(Ordering::Relaxed) < CAPACITY * CALL {
-            self.saved.fetch_add(self.per_call, Ordering::Relaxed);
-        }
+    pub(crate) fn deposit(&self, now: Instant) {
+        self.count_time(now);
+        self.saved.fetch_add(self.per_call, Ordering::Relaxed);
     }
 
     /// Takes one retry, if there is one.
     pub(crate) fn withdraw(&self) -> bool {
-        self.pay_for_time();
+        self.count_time(Instant::now());
         let take = |saved: u64| saved.min(CAPACITY * CALL).checked_sub(CALL);
         self.saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 
-    fn pay_for_time(&self) {
-        let now = u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let paid = self.paid_ns.swap(now, Ordering::Relaxed);
-        let since = Duration::from_nanos(now.saturating_sub(paid)).as_secs_f64();
-        let earned = (since * self.per_second * CALL as f64) as u64;
-        if earned == 0 {
-            // Too little to count yet: leave the time unpaid, unless somebody has paid meanwhile.
-            let _ = self.paid_ns.compare_exchange(now, paid, Ordering::Relaxed, Ordering::Relaxed);
+    #[inline]
+    fn count_time(&self, now: Instant) {
+        let now = u64::try_from(now.saturating_duration_since(self.origin).as_nanos()).unwrap_or(u64::MAX);
+        let counted = self.counted_ns.load(Ordering::Relaxed);
+        if now.saturating_sub(counted) >= STEP_NS {
+            self.age(counted, now);
+        }
+    }
+
+    #[cold]
+    fn age(&self, counted: u64, now: u64) {
+        if self.counted_ns.compare_exchange(counted, now, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            // Somebody else counts this time.
             return;
         }
-        let add = |saved: u64| Some(saved.saturating_add(earned).min(CAPACITY * CALL));
-        let _ = self.saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        let seconds = Duration::from_nanos(now - counted).as_secs_f64();
+        let left = (-seconds / MEMORY_S).exp();
+        // What was earned on the way has aged as well.
+        let earned = self.per_second * MEMORY_S * (1.0 - left);
+        let aged = |saved: u64| Some((saved.min(CAPACITY * CALL) as f64 * left + earned).round() as u64);
+        let _ = self.saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, aged);
     }
 }
 
@@ -75,7 +89,14 @@ mod tests {
     use super::*;
 
     fn spend(budget: &RetryBudget) -> usize {
-        (0..1000).take_while(|_| budget.withdraw()).count()
+        (0..1_000_000).take_while(|_| budget.withdraw()).count()
+    }
+
+    async fn call(budget: &RetryBudget, calls: u64, seconds: u64) {
+        for _ in 0..seconds * 100 {
+            tokio::time::advance(Duration::from_millis(10)).await;
+            (0..calls / 100).for_each(|_| budget.deposit(Instant::now()));
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -88,23 +109,41 @@ mod tests {
     async fn a_fifth_of_the_calls_and_ten_a_second_may_be_retried() {
         let budget = RetryBudget::new(0.2, 10.0);
         spend(&budget);
-        (0..100).for_each(|_| budget.deposit());
+        (0..100).for_each(|_| budget.deposit(Instant::now()));
         assert_eq!(spend(&budget), 20);
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(spend(&budget), 10);
-        for _ in 0..10 {
-            tokio::time::advance(Duration::from_micros(50)).await;
-            assert_eq!(spend(&budget), 0);
+        let mut spent = 0;
+        for _ in 0..100 {
+            tokio::time::advance(Duration::from_millis(100)).await;
+            spent += spend(&budget);
         }
-        tokio::time::advance(Duration::from_micros(99_501)).await;
-        assert_eq!(spend(&budget), 1, "time too short to count is not lost");
+        assert!((95..=100).contains(&spent), "{spent} in ten seconds");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_more_than_a_hundred_are_saved_up() {
+    async fn what_is_earned_within_ten_seconds_may_be_spent_at_once() {
         let budget = RetryBudget::new(0.2, 10.0);
-        (0..10_000).for_each(|_| budget.deposit());
+        call(&budget, 2_000, 60).await;
+        let burst = spend(&budget);
+        assert!((4_000..4_200).contains(&burst), "{burst}");
+        call(&budget, 2_000, 10).await;
+        let after = spend(&budget);
+        assert!((2_500..2_700).contains(&after), "{after}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn old_calls_allow_no_burst() {
+        let budget = RetryBudget::new(0.2, 10.0);
+        call(&budget, 2_000, 60).await;
         tokio::time::advance(Duration::from_secs(3600)).await;
-        assert_eq!(spend(&budget), 100);
+        assert_eq!(spend(&budget), 100, "what ten seconds give without calls");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn settings_that_make_no_sense_give_no_retries() {
+        for wrong in [f64::NAN, f64::INFINITY, -1.0] {
+            let budget = RetryBudget::new(wrong, wrong);
+            budget.deposit(Instant::now());
+            assert_eq!(spend(&budget), 0);
+        }
     }
 }

@@ -18,9 +18,9 @@ impl Target {
     /// Unavailable, executed: no, when there is no such node; it says what there is instead.
     pub(crate) async fn choose(self: &Arc<Self>, call: &Call, not: Option<&Place>) -> Result<Arc<Place>> {
         self.settle(call.deadline).await?;
-        let nodes = self.nodes().clone();
+        let mut nodes = self.nodes().clone();
         if nodes.places.is_empty() {
-            return Err(suggest::no_node(self, &nodes, call.deadline).await);
+            nodes = suggest::no_node(self, &nodes, call.deadline).await?;
         }
         let mut left: Vec<_> = nodes.places.iter().filter(|place| self.keeps(place, call)).collect();
         if left.is_empty() {

@@ -73,7 +73,8 @@ async fn run(settings: Weak<Settings>) {
             let pools = settings.pools.lock().unwrap_or_else(PoisonError::into_inner);
             pools.values().filter_map(Weak::upgrade).collect()
         };
-        let busy = pools.iter().fold(false, |busy, pool| pool.check() | busy);
+        let now = settings.now_ns();
+        let busy = pools.iter().fold(false, |busy, pool| pool.check(now) | busy);
         idle = if busy { 0 } else { idle + 1 };
     }
 }

@@ -1,6 +1,7 @@
 //! Calls to services of the same process: no network, no encoding, and everything else as always.
 
 use std::{
+    future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::Arc,
     task::{Context as Task, Poll},
@@ -9,8 +10,8 @@ use std::{
 use futures_core::Stream;
 use futures_util::future::{Either, select};
 use motet_core::{
-    Body, Call, Cancel, Codec, Context, Dispatcher, Drain, DrainSignal, Ends, Executed, Payload, Peer, Reply, Result,
-    Route, Status, Streaming, TraceParent,
+    Body, BoxFuture, Call, Cancel, Codec, Context, Dispatcher, Drain, DrainSignal, Ends, Executed, Kind, Payload, Peer,
+    Reply, Result, Route, Status, Streaming, TraceParent,
 };
 use tokio::{sync::oneshot, time::Instant};
 
@@ -89,28 +90,90 @@ async fn serve(local: &Local, route: Route, mut call: Call) -> Result<Reply> {
         spawn_one_way(&route, call, &local.drain);
         return Ok(Reply::one(Payload::encoded("", Codec::RAW)));
     }
-    let running = route.call(call);
-    let result = match failed {
-        None => running.await,
-        Some(failed) => match select(running, failed).await {
-            Either::Left((result, _)) => result,
-            Either::Right((Ok(status), _)) => Err(status),
-            // The handler has let go of the request without an error in it.
-            Either::Right((Err(_), running)) => running.await,
-        },
-    };
-    let meta = match &result {
-        // What a stream's handler sets is known at its end.
-        Ok(Reply { body: Body::Stream(_), .. }) => Some(cx.reply()),
-        _ => cx.reply_if_set().cloned(),
-    };
-    match (result, meta) {
-        (Ok(reply), Some(meta)) => Ok(Reply { meta, ..reply }),
-        (Err(status), Some(meta)) if status.metadata().is_empty() => {
-            let trailing = meta.trailing().unwrap_or_default();
-            Err(status.with_metadata(trailing))
+    let kind = call.method.kind;
+    let mut running = route.call(call);
+    let Some(mut failed) = failed else { return running.await };
+    if kind == Kind::Bidi {
+        // As over a network: the caller gets its stream although the handler may wait for the first
+        // request before it answers, and the handler's early error is the first item.
+        let meta = cx.reply();
+        let first = poll_fn(|task| Poll::Ready(running.as_mut().poll(task))).await;
+        let source = match first {
+            Poll::Pending => Source::Head(running),
+            Poll::Ready(head) => Source::of(head),
+        };
+        return Ok(Reply { meta, body: Body::Stream(Streaming::new(Replies { source, failed: Some(failed) })) });
+    }
+    let result = running_or_failed(running, &mut failed).await;
+    // The handler ends as well once it has read the error of its caller.
+    failed.try_recv().map_or(result, Err)
+}
+
+/// Waits for the handler, or for the error of its request stream.
+async fn running_or_failed(
+    running: BoxFuture<'static, Result<Reply>>,
+    failed: &mut oneshot::Receiver<Status>,
+) -> Result<Reply> {
+    match select(running, failed).await {
+        Either::Left((result, _)) => result,
+        Either::Right((Ok(status), _)) => Err(status),
+        // The handler has let go of the request without an error in it.
+        Either::Right((Err(_), running)) => running.await,
+    }
+}
+
+/// A reply stream that the error of the request stream ends.
+struct Replies {
+    source: Source,
+    failed: Option<oneshot::Receiver<Status>>,
+}
+
+/// Where replies come from.
+enum Source {
+    Head(BoxFuture<'static, Result<Reply>>),
+    Items(Streaming<Payload>),
+    Failed(Status),
+    Over,
+}
+
+impl Source {
+    fn of(head: Result<Reply>) -> Source {
+        head.map_or_else(Source::Failed, |reply| Source::Items(reply.body.stream()))
+    }
+
+    fn poll(&mut self, task: &mut Task<'_>) -> Poll<Option<Result<Payload>>> {
+        if let Source::Head(running) = self {
+            *self = Source::of(std::task::ready!(running.as_mut().poll(task)));
         }
-        (result, _) => result,
+        match std::mem::replace(self, Source::Over) {
+            Source::Items(mut items) => {
+                let item = Pin::new(&mut items).poll_next(task);
+                *self = Source::Items(items);
+                item
+            }
+            Source::Failed(status) => Poll::Ready(Some(Err(status))),
+            Source::Head(_) | Source::Over => Poll::Ready(None),
+        }
+    }
+}
+
+impl Stream for Replies {
+    type Item = Result<Payload>;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        // The handler's own poll may be what reads the error.
+        let item = this.source.poll(task);
+        if let Some(failed) = &mut this.failed
+            && let Poll::Ready(failed) = Pin::new(failed).poll(task)
+        {
+            this.failed = None;
+            if let Ok(status) = failed {
+                this.source = Source::Over;
+                return Poll::Ready(Some(Err(status)));
+            }
+        }
+        item
     }
 }
 
@@ -135,7 +198,7 @@ impl Stream for Request {
             Some(Err(status)) => {
                 self.stream = None;
                 if let Some(tell) = self.tell.take() {
-                    // Nobody listens once the reply's head is there; then the handler alone is told.
+                    // Nobody listens once the call is over.
                     let _ = tell.send(status);
                 }
                 Poll::Ready(Some(Err(Status::cancelled("the caller's request stream failed"))))

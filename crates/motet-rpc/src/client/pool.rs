@@ -214,8 +214,12 @@ impl Pool {
     }
 
     /// Looks at the connections: a node whose connections all fell silent is avoided until one
-    /// answers again. Says whether there is anything to look at again soon.
-    pub(super) fn check(self: &Arc<Self>) -> bool {
+    /// answers again. Also lets the strategies forget old latencies. Says whether there is anything to
+    /// look at again soon.
+    pub(super) fn check(self: &Arc<Self>, now_ns: u64) -> bool {
+        let candidates = self.candidates.lock().unwrap_or_else(PoisonError::into_inner);
+        candidates.iter().filter_map(Weak::upgrade).for_each(|candidate| candidate.fade(now_ns));
+        drop(candidates);
         let open = self.open.load();
         let silent = open.iter().any(|c| c.state() == ConnectionState::Suspect);
         if self.is_healthy() {

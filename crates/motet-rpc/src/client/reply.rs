@@ -7,11 +7,14 @@ use std::{
 };
 
 use futures_core::Stream;
-use motet_core::{Body, Code, Ends, Payload, Reply, ReplyMeta, Result, Status, Streaming};
+use motet_core::{
+    Body, BoxFuture, Call, Cancel, Code, Context, Deadline, Ends, MethodDescriptor, Payload, Reply, ReplyMeta, Result,
+    Status, Streaming,
+};
 use tokio::time::Instant;
 use tracing::Span;
 
-use super::trace;
+use super::{attempt::own_limit, trace};
 use crate::MethodStats;
 
 /// Who is told how a call ended. Dropping it ends the call as cancelled.
@@ -21,15 +24,36 @@ pub(super) struct Ending {
     captured: Option<ReplyMeta>,
     ends: Ends,
     span: Span,
+    limits: Option<Box<Limits>>,
     over: bool,
+}
+
+/// What may end a reply stream before its time.
+struct Limits {
+    method: Arc<MethodDescriptor>,
+    deadline: Option<Deadline>,
+    cancelled: Option<(Context, BoxFuture<'static, ()>)>,
+}
+
+impl Limits {
+    fn of(call: &Call) -> Box<Limits> {
+        let cx = call.cx.can_be_cancelled().then(|| call.cx.clone());
+        let cancelled = cx.map(|cx| {
+            let waiting = cx.clone();
+            (cx, Box::pin(async move { waiting.cancelled().await }) as BoxFuture<'static, ()>)
+        });
+        Box::new(Limits { method: call.method.clone(), deadline: call.deadline, cancelled })
+    }
 }
 
 impl Ending {
     /// A call begins.
     #[inline]
-    pub(super) fn new(stats: Arc<MethodStats>, started: Instant, captured: Option<ReplyMeta>) -> Ending {
+    pub(super) fn new(stats: Arc<MethodStats>, started: Instant, call: &Call) -> Ending {
         stats.begin();
-        Ending { stats, started, captured, ends: Ends::default(), span: Span::none(), over: false }
+        let limits = call.method.kind.server_streams().then(|| Limits::of(call));
+        let captured = call.cx.captured().cloned();
+        Ending { stats, started, captured, ends: Ends::default(), span: Span::none(), limits, over: false }
     }
 
     /// Adds those who are told only on calls that have middleware or a span.
@@ -53,8 +77,29 @@ impl Ending {
             }
             Err(status) => {
                 self.end(Some(&status), None, at);
-                Err(status)
+                Err(status.of_call())
             }
+        }
+    }
+
+    /// Says that the call's Context was cancelled, once it was.
+    fn poll_cancelled(&mut self, task: &mut Task<'_>) -> Poll<Status> {
+        match self.limits.as_mut().and_then(|limits| limits.cancelled.as_mut()) {
+            Some((_, cancelled)) => cancelled.as_mut().poll(task).map(|()| Cancel::status()),
+            None => Poll::Pending,
+        }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        let cancelled = self.limits.as_ref().and_then(|limits| limits.cancelled.as_ref());
+        cancelled.is_some_and(|(cx, _)| cx.is_cancelled())
+    }
+
+    /// The status of the caller's own limit, where that ended the stream.
+    fn own_limit(&self, status: Status) -> Status {
+        match &self.limits {
+            Some(limits) => own_limit(status, limits.deadline, &limits.method.path, Instant::now()),
+            None => status,
         }
     }
 
@@ -107,13 +152,17 @@ impl Stream for Watched {
     fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         let Some(stream) = &mut this.stream else { return Poll::Ready(None) };
-        let item = std::task::ready!(Pin::new(stream).poll_next(task));
+        let item = match Pin::new(stream).poll_next(task) {
+            Poll::Ready(Some(_)) if this.ending.is_cancelled() => Some(Err(Cancel::status())),
+            Poll::Ready(item) => item.map(|item| item.map_err(|status| this.ending.own_limit(status))),
+            Poll::Pending => Some(Err(std::task::ready!(this.ending.poll_cancelled(task)))),
+        };
         if !matches!(item, Some(Ok(_))) {
             this.stream = None;
             let status = item.as_ref().and_then(|item| item.as_ref().err());
             this.ending.capture_head(&this.meta);
             this.ending.end(status, Some(&this.meta), Instant::now());
         }
-        Poll::Ready(item)
+        Poll::Ready(item.map(|item| item.map_err(Status::of_call)))
     }
 }

@@ -77,7 +77,7 @@ impl ServiceClient {
             let settings = &self.target.settings;
             let Some(call) = &mut slot else { return Err(Status::internal("a call was made twice")) };
             call.deadline = deadline(call, &settings.config, started);
-            let ending = Ending::new(self.target.stats(&call.method), started, call.cx.captured().cloned());
+            let ending = Ending::new(self.target.stats(&call.method), started, call);
             if !settings.middleware.is_empty() || !call.ends.is_none() || trace::wanted(call) {
                 return match slot.take() {
                     Some(call) => Box::pin(self.dressed(call, ending)).await,

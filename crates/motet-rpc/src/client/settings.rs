@@ -31,6 +31,11 @@ pub(crate) struct Settings {
 pub(crate) type Pools = Map<(String, Vec<Endpoint>), Weak<Pool>>;
 
 impl Settings {
+    /// The clock of the nodes' latencies.
+    pub(super) fn now_ns(&self) -> u64 {
+        u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// The connections to a node, by the first protocol that both sides know or by this one; `None`
     /// when there is none.
     pub(crate) fn pool(self: &Arc<Self>, node: &Node, protocol: Option<&str>) -> Option<Arc<Pool>> {

@@ -2,19 +2,26 @@
 
 use std::{sync::Arc, time::Duration};
 
-use motet_core::{Deadline, Executed, Status};
+use motet_core::{Deadline, Executed, Result, Status};
 use tokio::time::Instant;
 
 use super::target::{Nodes, Target};
 
 /// How long the registry may take to list what runs, for the sake of the message.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long a service that is listed may take until its nodes are known here as well: longer than
+/// registries that poll need.
+const CATCH_UP: Duration = Duration::from_secs(1);
 /// How many running services the message names.
 const NAMED: usize = 20;
 
-/// The status of a call to a service that has no node: it names the registry, what runs instead and
-/// the name that was probably meant.
-pub(super) async fn no_node(target: &Arc<Target>, nodes: &Nodes, by: Option<Deadline>) -> Status {
+/// Makes sure that there is no node to call. What is known here may be a little late: where the
+/// registry lists the service, its nodes are waited for, and given back.
+///
+/// # Errors
+/// Unavailable, executed: no; it names the registry, what runs instead and the name that was probably
+/// meant.
+pub(super) async fn no_node(target: &Target, nodes: &Nodes, by: Option<Deadline>) -> Result<Arc<Nodes>> {
     let service = &target.service;
     let settings = &target.settings;
     let text = if !nodes.foreign.is_empty() {
@@ -23,18 +30,32 @@ pub(super) async fn no_node(target: &Arc<Target>, nodes: &Nodes, by: Option<Dead
     } else if nodes.starting > 0 {
         format!("no node of `{service}` is ready yet; starting: {}", nodes.starting)
     } else if let Some(registry) = &settings.registry {
+        let until = |patience| by.map_or(Instant::now() + patience, |by| by.at.min(Instant::now() + patience));
+        let mut changed = target.changed.subscribe();
         let mut text = format!("no node of `{service}` is registered in {}", registry.url());
-        let until = Instant::now() + PATIENCE;
-        let until = by.map_or(until, |by| by.at.min(until));
-        if let Ok(Ok(running)) = tokio::time::timeout_at(until, registry.list()).await {
+        if let Ok(Ok(running)) = tokio::time::timeout_at(until(PATIENCE), registry.list()).await {
             let names: Vec<_> = running.iter().map(|summary| &*summary.name).collect();
-            text.push_str(&running_services(service, &names));
+            if names.contains(&service.as_str()) {
+                let until = until(CATCH_UP);
+                loop {
+                    let nodes = target.nodes().clone();
+                    if !nodes.places.is_empty() {
+                        return Ok(nodes);
+                    }
+                    if !matches!(tokio::time::timeout_at(until, changed.changed()).await, Ok(Ok(()))) {
+                        break;
+                    }
+                }
+                text = format!("the registry {} lists `{service}`, but no node of it that takes calls", registry.url());
+            } else {
+                text.push_str(&running_services(service, &names));
+            }
         }
         text
     } else {
         format!("no node of `{service}` is known")
     };
-    Status::unavailable(text).with_executed(Executed::No)
+    Err(Status::unavailable(text).with_executed(Executed::No))
 }
 
 fn running_services(wanted: &str, names: &[&str]) -> String {

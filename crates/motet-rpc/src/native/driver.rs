@@ -12,7 +12,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use motet_core::{BoxIo, Executed, Status};
 use tokio::{
     io::AsyncReadExt,
@@ -29,6 +29,9 @@ const READ_LEAST: usize = 4 << 10;
 const READ_MOST: usize = 64 << 10;
 /// How many batches are handled before other tasks get their turn.
 const BATCHES: usize = 4;
+/// Of a read with more frames than this, half are handled and answered before the rest, so that the
+/// peer is at work meanwhile: with one batch for a whole read, both sides would take turns.
+const WHOLE: usize = 64;
 
 /// What a connection's task shares with its callers and handlers.
 pub(crate) struct Shared<T> {
@@ -145,7 +148,11 @@ pub(crate) struct Driver<T, G: Glue<T>> {
     glue: G,
     input: BytesMut,
     read_size: usize,
+    /// Whether whole frames of what has been read are still to be handled.
+    unhandled: bool,
     writing: BytesMut,
+    /// How much of `writing` is written. Advancing it instead would let it wander through memory.
+    written: usize,
     unflushed: bool,
     events: Vec<Event>,
     timer: Pin<Box<Sleep>>,
@@ -163,7 +170,9 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
             glue,
             input: BytesMut::new(),
             read_size: READ_LEAST,
+            unhandled: false,
             writing: BytesMut::new(),
+            written: 0,
             unflushed: false,
             events: Vec::new(),
             timer: Box::pin(tokio::time::sleep_until(Instant::now())),
@@ -173,9 +182,28 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
         }
     }
 
-    /// Reads one batch and handles it; `Ok(false)` when nothing is there.
+    /// Handles one batch of what has been read, or of what can be read now.
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        if self.input.capacity() - self.input.len() < READ_LEAST {
+        if !std::mem::take(&mut self.unhandled) {
+            std::task::ready!(self.poll_read(cx))?;
+        }
+        let now = Instant::now();
+        let result = self.shared.lock().machine.handle_some(&mut self.input, WHOLE, now, &mut self.events);
+        if !self.events.is_empty() {
+            self.glue.handle(&self.shared, &mut self.events, now);
+            self.events.clear();
+        }
+        match result {
+            Ok(more) => self.unhandled = more,
+            Err(error) => self.fail(&error),
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        // Reading into the same bytes again keeps them in the cache; where calls still hold the
+        // last batch, the buffer is used up to its end before there is another.
+        if !self.input.try_reclaim(self.read_size) && self.input.capacity() - self.input.len() < READ_LEAST {
             self.input.reserve(self.read_size);
         }
         let room = self.input.capacity() - self.input.len();
@@ -189,15 +217,6 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
         };
         if read == room && self.read_size < READ_MOST {
             self.read_size *= 2;
-        }
-        let now = Instant::now();
-        let result = self.shared.lock().machine.handle_input(&mut self.input, now, &mut self.events);
-        if !self.events.is_empty() {
-            self.glue.handle(&self.shared, &mut self.events, now);
-            self.events.clear();
-        }
-        if let Err(error) = result {
-            self.fail(&error);
         }
         Poll::Ready(Ok(()))
     }
@@ -235,13 +254,14 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
                     break;
                 }
             }
-            let written = std::task::ready!(self.io.as_mut().poll_write(cx, &self.writing)).map_err(broken)?;
+            let written = std::task::ready!(self.io.as_mut().poll_write(cx, &self.writing[self.written..])).map_err(broken)?;
             if written == 0 {
                 return Poll::Ready(Err(lost("the connection takes no more bytes")));
             }
-            self.writing.advance(written);
+            self.written += written;
             self.unflushed = true;
-            if self.writing.is_empty() {
+            if self.written == self.writing.len() {
+                self.written = 0;
                 // Keep the buffer for the next batch unless it was an unusually large one.
                 self.writing.clear();
                 if self.writing.capacity() > 4 * READ_MOST {

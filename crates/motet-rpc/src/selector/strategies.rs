@@ -121,6 +121,43 @@ mod tests {
         assert!(picked[0] < 500, "{picked:?}");
     }
 
+    /// Calls one after the other for so many seconds, a hundred a second; the client looks at its nodes
+    /// four times a second. Gives how often each node was picked, and when `n` was picked last.
+    fn live(nodes: &[Arc<Candidate>], from_s: u64, seconds: u64, answer: fn(usize) -> (u64, bool)) -> Vec<usize> {
+        let entropy = Entropy::seeded(from_s);
+        let mut picked = vec![0; nodes.len()];
+        for step in 0..seconds * 100 {
+            let now = (from_s * 100 + step) * 10_000_000;
+            if step % 25 == 0 {
+                nodes.iter().for_each(|node| node.fade(now));
+            }
+            let n = P2c.pick(nodes, &entropy);
+            picked[n] += 1;
+            nodes[n].begin();
+            let (took, failed) = answer(n);
+            nodes[n].end(now, took, failed);
+        }
+        picked
+    }
+
+    #[test]
+    fn a_node_that_failed_is_tried_again_and_used_once_it_answers() {
+        let nodes = nodes(2);
+        let picked = live(&nodes, 0, 60, |n| if n == 0 { (1_000, true) } else { (2_000_000, false) });
+        assert!((2..=12).contains(&picked[0]), "now and then while it fails: {picked:?}");
+        let picked = live(&nodes, 60, 30, |_| (2_000_000, false));
+        assert!(picked[0] > 200, "within half a minute once it answers: {picked:?}");
+    }
+
+    #[test]
+    fn a_node_that_was_slow_is_used_again_once_it_is_quick() {
+        let nodes = nodes(3);
+        let picked = live(&nodes, 0, 30, |n| (if n == 0 { 500_000_000 } else { 2_000_000 }, false));
+        assert!(picked[0] < 20, "{picked:?}");
+        let picked = live(&nodes, 30, 40, |_| (2_000_000, false));
+        assert!(picked[0] > 300, "{picked:?}");
+    }
+
     #[test]
     fn p2c_respects_weights() {
         let weighted = [300, 100].map(|weight| {

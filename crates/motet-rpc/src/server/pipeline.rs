@@ -6,16 +6,19 @@
 
 use std::{
     fmt,
+    future::Future,
+    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
 use motet_core::{
     BoxFuture, Call, Entropy, Executed, Handler, Map, MethodDescriptor, Middleware, Next, Reply, Result, Route,
-    Service, Status, Timeouts, TraceParent,
+    Service, Started, Status, Timeouts, TraceParent,
 };
 use tokio::time::Instant;
 
@@ -171,16 +174,21 @@ impl Pipeline {
     }
 
     /// Answers a call whose handler is not to run.
-    fn refuse(&self, status: Status) -> BoxFuture<'static, Result<Reply>> {
+    fn refuse(&self, status: Status) -> Status {
         if let Some(stats) = &self.stats {
             stats.begin();
             stats.end(Duration::ZERO, Some(status.code()));
         }
-        Box::pin(std::future::ready(Err(status)))
+        status
     }
 
     /// Makes the span of a call, where anybody listens, and lets the call's trace continue in it.
     fn span(&self, call: &mut Call) -> tracing::Span {
+        // With its `log` feature on, which any crate of a program can do, the macro evaluates the
+        // fields even where nobody listens.
+        if !tracing::span_enabled!(tracing::Level::INFO) {
+            return tracing::Span::none();
+        }
         let span = tracing::info_span!(
             "motet.server",
             service = self.method.service(),
@@ -207,7 +215,31 @@ impl Pipeline {
 struct Entry(Arc<Pipeline>);
 
 impl Handler for Entry {
-    fn call(&self, mut call: Call) -> BoxFuture<'static, Result<Reply>> {
+    fn call(&self, call: Call) -> BoxFuture<'static, Result<Reply>> {
+        match self.begin(call) {
+            Ok(served) => Box::pin(served),
+            Err(status) => Box::pin(std::future::ready(Err(status))),
+        }
+    }
+
+    fn start(&self, call: Call, task: &mut Context<'_>) -> Started {
+        let mut served = match self.begin(call) {
+            Ok(served) => served,
+            Err(status) => return Started::Done(Err(status)),
+        };
+        match Pin::new(&mut served).poll(task) {
+            Poll::Ready(result) => Started::Done(result),
+            Poll::Pending => Started::Running(Box::pin(served)),
+        }
+    }
+}
+
+impl Entry {
+    /// Lets a call into its handler.
+    ///
+    /// # Errors
+    /// Why it is not to run.
+    fn begin(&self, mut call: Call) -> Result<Served> {
         let pipeline = &self.0;
         let settings = &pipeline.settings;
         let started = call.started.or_else(|| (pipeline.stats.is_some() || call.deadline.is_none()).then(Instant::now));
@@ -223,12 +255,12 @@ impl Handler for Entry {
             }
             if deadline.timeout.is_zero() {
                 let status = deadline.status(&pipeline.method.path).with_executed(Executed::No);
-                return pipeline.refuse(status);
+                return Err(pipeline.refuse(status));
             }
         }
         if call.one_way && !settings.shared.take_one_way(settings.max_one_way) {
             let status = format!("{}: {} one-way calls run already", pipeline.method.path, settings.max_one_way);
-            return pipeline.refuse(Status::resource_exhausted(status).with_executed(Executed::No));
+            return Err(pipeline.refuse(Status::resource_exhausted(status).with_executed(Executed::No)));
         }
         let span = pipeline.span(&mut call);
         if !settings.middleware.is_empty() && call.ends.is_none() {
@@ -242,6 +274,6 @@ impl Handler for Entry {
                 Box::pin(Next::new(settings.middleware.clone(), pipeline.handler.clone()).run(call))
             }
         });
-        Box::pin(Served::new(scope, inner))
+        Ok(Served::new(scope, inner))
     }
 }

@@ -10,8 +10,8 @@ use std::{
 
 use futures_core::Stream;
 use motet_core::{
-    Body, BoxFuture, Call, Code, Context, Deadline, Ends, Executed, MethodDescriptor, Pace, Payload, Reply, Result,
-    Status, Streaming,
+    Body, BoxFuture, Call, Code, Context, Deadline, Ends, Executed, MethodDescriptor, Pace, Payload, Reply, ReplyMeta,
+    Result, Status, Streaming,
 };
 use tokio::time::{Instant, Sleep};
 
@@ -137,15 +137,27 @@ impl Served {
         drop_quietly(&scope.pipeline.method, self.handler.take());
         match result {
             Ok(Reply { meta, body: Body::Stream(stream) }) => {
+                // What its handler sets beside is known at its end.
+                let meta = if meta.is_none() { scope.cx.reply() } else { meta };
                 let stream = ServedStream { scope: self.scope.take(), stream: Some(stream) };
                 Ok(Reply { meta, body: Body::Stream(Streaming::new(stream)) })
             }
-            Ok(reply) => {
+            Ok(mut reply) => {
+                if reply.meta.is_none()
+                    && let Some(meta) = scope.cx.reply_if_set()
+                {
+                    reply.meta = meta.clone();
+                }
                 scope.finish(None);
                 Ok(reply)
             }
             Err(status) => {
-                let status = executed(status);
+                let mut status = status.of_handler();
+                if status.metadata().is_empty()
+                    && let Some(trailing) = scope.cx.reply_if_set().and_then(ReplyMeta::trailing)
+                {
+                    status = status.with_metadata(trailing);
+                }
                 scope.finish(Some(&status));
                 Err(status)
             }
@@ -193,7 +205,7 @@ impl Stream for ServedStream {
         let item = match std::task::ready!(scope.poll(task, |task| Pin::new(stream).poll_next(task))) {
             Ok(Some(Ok(payload))) => return Poll::Ready(Some(Ok(payload))),
             Ok(None) => None,
-            Ok(Some(Err(status))) | Err(status) => Some(executed(status)),
+            Ok(Some(Err(status))) | Err(status) => Some(status.of_handler()),
         };
         drop_quietly(&scope.pipeline.method, this.stream.take());
         scope.finish(item.as_ref());
@@ -206,14 +218,6 @@ impl Drop for ServedStream {
         if let Some(scope) = &self.scope {
             drop_quietly(&scope.pipeline.method, self.stream.take());
         }
-    }
-}
-
-/// The handler ran, unless it says itself that nothing was done.
-fn executed(status: Status) -> Status {
-    match status.executed() {
-        Executed::Unknown => status.with_executed(Executed::Yes),
-        _ => status,
     }
 }
 

@@ -32,8 +32,8 @@ pub fn text(text: impl Into<String>) -> Reply {
 
 /// `hello` echoes, `slow` takes a minute, `brief` may take 50 ms and takes a minute, `panics` and
 /// `crashes` (before it is a future) panic, `refuses` fails, `ticks` streams three items and
-/// `breaks` panics after one, `remaining` tells its deadline, `current` whether its Context is
-/// current.
+/// `breaks` panics after one, `upload` counts what it gets, `chat` gives it back, `remaining` tells
+/// its deadline, `current` whether its Context is current.
 pub fn greeter() -> Service {
     let stream = |(method, handler): (MethodDescriptor, _)| (method.kind(Kind::ServerStream), handler);
     let crashes = |_: Call| -> BoxFuture<'static, Result<Reply>> { panic!("the secret is 42") };
@@ -66,6 +66,17 @@ pub fn greeter() -> Service {
             };
             Ok(Reply::stream(Streaming::from_iter([1, 2, 3]).map(breaks)))
         })),
+        {
+            let (descriptor, handler) = method("upload", |call| async move {
+                let parts = call.body.stream().collect().await?;
+                Ok(text(format!("{}", parts.len())))
+            });
+            (descriptor.kind(Kind::ClientStream), handler)
+        },
+        {
+            let (descriptor, handler) = method("chat", |call| async move { Ok(Reply::stream(call.body.stream())) });
+            (descriptor.kind(Kind::Bidi), handler)
+        },
         method("remaining", |call| async move {
             Ok(text(format!("{:?}", call.cx.deadline().map(|deadline| deadline.timeout))))
         }),

@@ -3,6 +3,7 @@
 
 pub mod greeter;
 pub mod line;
+pub mod line_client;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 pub use self::{
     greeter::{greeter, service},
     line::Line,
+    line_client::LineClient,
 };
 
 /// A server of the greeter that speaks lines, on a memory of its own.

@@ -42,9 +42,9 @@ impl UnaryCall {
         UnaryCall { connection, call, stage: Stage::Unsent(None) }
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<Stage>> {
+    fn poll_send(&mut self, cx: &mut Context<'_>, delayed: bool) -> Poll<Result<Stage>> {
         let (call, connection) = (&self.call, &self.connection);
-        let timeout = match remaining(call.deadline, &call.method.path) {
+        let timeout = match remaining(call, delayed) {
             Ok(timeout) => timeout,
             Err(status) => return Poll::Ready(Err(status)),
         };
@@ -119,6 +119,7 @@ pub(super) fn finish(
 ) -> Result<Reply> {
     match outcome {
         Some((Progress::Replied(head, Some(message)), _)) => {
+            let Some(head) = head else { return Ok(Reply::one(Payload::encoded(message, codec()))) };
             let meta = meta(&head);
             let codec = match head.codec {
                 None => codec(),
@@ -126,7 +127,10 @@ pub(super) fn finish(
             };
             Ok(Reply { meta, body: Body::One(Payload::encoded(message, codec)) })
         }
-        Some((Progress::Failed(wire, trailing), _)) => Err(status(wire, trailing, Some(codecs))),
+        Some((Progress::Failed(failed), _)) => {
+            let (wire, trailing) = *failed;
+            Err(status(wire, trailing, Some(codecs)))
+        }
         Some((Progress::Broken(status), _)) => Err(status),
         Some((_, true)) => Err(expired(call.deadline, &call.method.path)),
         Some((Progress::Waiting | Progress::Replied(..), false)) | None => {
@@ -170,12 +174,13 @@ pub(super) fn expired(deadline: Option<Deadline>, method: &str) -> Status {
     }
 }
 
-/// The time that is left to tell the peer.
-pub(super) fn remaining(deadline: Option<Deadline>, method: &str) -> Result<Option<std::time::Duration>> {
-    let Some(deadline) = deadline else { return Ok(None) };
-    let left = deadline.at.saturating_duration_since(Instant::now());
+/// The time that is left to tell the peer. A call that was not held up needs no look at the clock.
+pub(super) fn remaining(call: &Call, delayed: bool) -> Result<Option<std::time::Duration>> {
+    let Some(deadline) = call.deadline else { return Ok(None) };
+    let now = call.started.filter(|_| !delayed).unwrap_or_else(Instant::now);
+    let left = deadline.at.saturating_duration_since(now);
     if left.is_zero() {
-        return Err(deadline.status(method).with_executed(Executed::No));
+        return Err(deadline.status(&call.method.path).with_executed(Executed::No));
     }
     Ok(Some(left))
 }
@@ -211,7 +216,7 @@ impl Future for UnaryCall {
             }
             Stage::Unsent(timer) => {
                 let timer = timer.take();
-                match this.poll_send(cx) {
+                match this.poll_send(cx, timer.is_some()) {
                     Poll::Ready(Ok(stage)) => {
                         this.stage = stage;
                         Poll::Pending

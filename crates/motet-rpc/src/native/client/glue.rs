@@ -29,8 +29,9 @@ pub(super) struct Slot {
 pub(super) enum Progress {
     #[default]
     Waiting,
-    Replied(ReplyHead, Option<Bytes>),
-    Failed(WireStatus, motet_core::Metadata),
+    /// With its head, where that says anything.
+    Replied(Option<Box<ReplyHead>>, Option<Bytes>),
+    Failed(Box<(WireStatus, motet_core::Metadata)>),
     /// The connection, not the peer, ended it.
     Broken(Status),
 }
@@ -80,7 +81,7 @@ impl ClientGlue {
                         inner.meta.set_initial(head.initial);
                         inner.codec = head.codec;
                     }
-                    _ => slot.progress = Progress::Replied(head, message),
+                    _ => slot.progress = Progress::Replied((!head.is_plain()).then(|| Box::new(head)), message),
                 }
             }
             Event::Message { stream, message, cost } => {
@@ -116,7 +117,7 @@ impl ClientGlue {
                 wakers.extend(state.take_waiting());
             }
             // Only the accepting side gets these.
-            Event::Call(_) | Event::Cancel { .. } => {}
+            Event::Interned(_) | Event::Call(_) | Event::Cancel { .. } => {}
         }
     }
 }
@@ -139,7 +140,7 @@ fn end_call(slot: &mut Slot, end: EndFrame, wakers: &mut Vec<Waker>) {
             if let Some(inner) = &mut slot.stream {
                 wakers.extend(inner.sender.take());
             }
-            slot.progress = Progress::Failed(status, end.trailing);
+            slot.progress = Progress::Failed(Box::new((status, end.trailing)));
         }
         (None, None) => {
             slot.progress = Progress::Broken(Status::internal("the peer ended a call without its reply"));

@@ -62,7 +62,7 @@ fn poll_open(
     meta: &ReplyMeta,
     cx: &mut Context<'_>,
 ) -> Poll<Result<u64>> {
-    let timeout = remaining(call.deadline, &call.method.path)?;
+    let timeout = remaining(call, true)?;
     let head = CallHead {
         method: &call.method,
         codec,
@@ -209,7 +209,8 @@ impl OpenCall {
 /// The status of a call that failed before its head.
 fn failure(slot: &mut Slot, connection: &Inner) -> Status {
     match std::mem::take(&mut slot.progress) {
-        Progress::Failed(wire, trailing) => {
+        Progress::Failed(failed) => {
+            let (wire, trailing) = *failed;
             if let Some(stream) = &slot.stream {
                 stream.meta.set_trailing(trailing.clone());
             }

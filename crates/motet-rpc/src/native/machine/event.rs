@@ -10,6 +10,9 @@ use crate::native::wire::{CodecName, EndFrame, GoAway};
 /// Something that the peer did.
 #[derive(Debug)]
 pub enum Event {
+    /// It will name this path by the next free index, from 0. Told when the path comes, before the
+    /// call that brings it, and also when that call is refused.
+    Interned(String),
     /// It made a call. A unary request is complete; a stream's messages follow as
     /// [`Event::Message`].
     Call(IncomingCall),
@@ -75,9 +78,9 @@ pub struct IncomingCall {
 /// A path as it stands on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Path {
-    /// A path that is sent in full, and the index by which later calls name it, if any.
-    New(String, Option<usize>),
-    /// The path of this index.
+    /// A path that is sent in full.
+    New(String),
+    /// The path of this index, which [`Event::Interned`] has told.
     Known(usize),
 }
 
@@ -92,6 +95,13 @@ pub struct ReplyHead {
     pub trailing: Metadata,
     /// Whether messages follow.
     pub streaming: bool,
+}
+
+impl ReplyHead {
+    /// Whether it says nothing beyond that there is a reply.
+    pub fn is_plain(&self) -> bool {
+        self.codec.is_none() && self.initial.is_empty() && self.trailing.is_empty() && !self.streaming
+    }
 }
 
 impl CodecName {

@@ -8,6 +8,7 @@ mod event;
 mod receive;
 mod send;
 mod stream;
+mod streams;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 pub use event::{Event, IncomingCall, Path, ReplyHead};
 pub use send::CallHead;
 use stream::Stream;
+use streams::Streams;
 
 use super::{
     budget::{Lease, MemoryBudget},
@@ -46,7 +48,7 @@ pub struct Machine<T> {
     greeted: bool,
     settled: bool,
     out: BytesMut,
-    streams: Map<u64, Stream<T>>,
+    streams: Streams<Stream<T>>,
     next_stream: u64,
     last_stream: u64,
     send_credit: u64,
@@ -92,7 +94,7 @@ impl<T> Machine<T> {
             greeted: false,
             settled: false,
             out,
-            streams: Map::default(),
+            streams: Streams::default(),
             next_stream: 1,
             last_stream: 0,
             send_credit: Settings::V1.connection_window,
@@ -155,7 +157,7 @@ impl<T> Machine<T> {
 
     /// The user's values of all streams.
     pub fn all_data(&mut self) -> impl Iterator<Item = (u64, &mut T)> {
-        self.streams.iter_mut().map(|(id, stream)| (*id, &mut stream.data))
+        self.streams.iter_mut().map(|(id, stream)| (id, &mut stream.data))
     }
 
     /// Ends a stream without telling the peer and gives back the user's value.
@@ -182,6 +184,7 @@ impl<T> Machine<T> {
 
     /// Returns memory that is leased and not needed; for moments of rest.
     pub fn rest(&mut self) {
+        self.streams.rest();
         self.lease.settle();
     }
 

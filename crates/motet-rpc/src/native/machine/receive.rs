@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     Event, IncomingCall, Machine, Path, ReplyHead, Role,
-    stream::{Before, Partial, Stream},
+    stream::{Before, Partial, Queue, Stream},
 };
 use crate::native::{
     compress,
@@ -37,22 +37,30 @@ impl<T: Default> Machine<T> {
     /// # Errors
     /// The peer broke the protocol: the connection must be closed, after [`Machine::fail`].
     pub fn handle_input(&mut self, input: &mut BytesMut, now: Instant, events: &mut Vec<Event>) -> Parsed<()> {
+        self.handle_some(input, usize::MAX, now, events).map(drop)
+    }
+
+    /// As [`Machine::handle_input`], but of more than `whole` frames only for half. Says whether
+    /// there are more.
+    ///
+    /// # Errors
+    /// As [`Machine::handle_input`].
+    pub fn handle_some(
+        &mut self,
+        input: &mut BytesMut,
+        whole: usize,
+        now: Instant,
+        events: &mut Vec<Event>,
+    ) -> Parsed<bool> {
         self.hear(now);
         if !self.greeted && !self.greet(input)? {
-            return Ok(());
+            return Ok(false);
         }
-        let mut whole = 0;
-        while let Some(head) = input[whole..].first_chunk::<HEADER>() {
-            let (_, length) = wire::header(head);
-            if length > MAX_FRAME {
-                return Err(ProtocolError::limit("a frame is longer than 98304 bytes"));
-            }
-            if input.len() - whole < HEADER + length {
-                break;
-            }
-            whole += HEADER + length;
+        let (mut end, frames) = whole_frames(input, usize::MAX)?;
+        if frames > whole {
+            (end, _) = whole_frames(input, frames.div_ceil(2))?;
         }
-        let mut chunk = input.split_to(whole).freeze();
+        let mut chunk = input.split_to(end).freeze();
         while let Some(head) = chunk.first_chunk::<HEADER>() {
             let (kind, length) = wire::header(head);
             chunk.advance(HEADER);
@@ -60,7 +68,7 @@ impl<T: Default> Machine<T> {
             self.handle_frame(kind, &payload, events)?;
         }
         self.return_credit();
-        Ok(())
+        Ok(frames > whole)
     }
 
     /// Reads the preface; false when it is not all there.
@@ -86,7 +94,7 @@ impl<T: Default> Machine<T> {
             return Err(ProtocolError::protocol("the first frame must be SETTINGS"));
         }
         match kind {
-            kind::SETTINGS => self.handle_settings(payload),
+            kind::SETTINGS => self.handle_settings(payload, events),
             kind::CALL => self.handle_call(&mut frame, events),
             kind::REPLY => self.handle_reply(&mut frame, events),
             kind::DATA => self.handle_data(&mut frame, events),
@@ -112,7 +120,7 @@ impl<T: Default> Machine<T> {
         }
     }
 
-    fn handle_settings(&mut self, payload: &[u8]) -> Parsed<()> {
+    fn handle_settings(&mut self, payload: &[u8], events: &mut Vec<Event>) -> Parsed<()> {
         if self.settled {
             return Err(ProtocolError::protocol("SETTINGS come once"));
         }
@@ -120,8 +128,13 @@ impl<T: Default> Machine<T> {
         // What was sent so far was sent under version 1's constants.
         self.send_credit =
             (self.send_credit + settings.connection_window).saturating_sub(Settings::V1.connection_window);
-        for stream in self.streams.values_mut() {
-            stream.sending.window += settings.stream_window as i64 - Settings::V1.stream_window as i64;
+        for (id, stream) in self.streams.iter_mut() {
+            let sending = &mut stream.sending;
+            sending.window += settings.stream_window as i64 - Settings::V1.stream_window as i64;
+            if sending.blocked && sending.window > 0 {
+                sending.blocked = false;
+                events.push(Event::Writable { stream: id });
+            }
         }
         self.remote = settings;
         self.settled = true;
@@ -149,7 +162,7 @@ impl<T: Default> Machine<T> {
         if !streams && !whole {
             return Err(ProtocolError::protocol("a request that is no stream must have its one message"));
         }
-        let path = self.read_path(cursor)?;
+        let path = self.read_path(cursor, events)?;
         let codec = cursor.codec()?;
         let timeout = if flags & flag::TIMEOUT != 0 { Some(cursor.micros()?) } else { None };
         let metadata = if flags & flag::METADATA != 0 { cursor.metadata()? } else { Ok(Metadata::new()) };
@@ -175,11 +188,7 @@ impl<T: Default> Machine<T> {
             message: None,
         };
         if let Some(status) = refusal {
-            self.take_body(frame.cursor.remaining())?;
-            // The index that a new path takes must reach the user although the call does not.
-            events.extend(
-                matches!(call.path, Path::New(_, Some(_))).then(|| Event::Call(IncomingCall { stream: 0, ..call })),
-            );
+            self.take_unread(flags, frame)?;
             self.refuse(id, &status.with_executed(Executed::No), events);
             return Ok(());
         }
@@ -195,15 +204,17 @@ impl<T: Default> Machine<T> {
         self.begin_message(id, flags, frame, Before::Call(call), events)
     }
 
-    fn read_path(&mut self, cursor: &mut Cursor<'_>) -> Parsed<Path> {
+    fn read_path(&mut self, cursor: &mut Cursor<'_>, events: &mut Vec<Event>) -> Parsed<Path> {
         match cursor.varint()? {
-            0 => Ok(Path::New(cursor.text(MAX_PATH)?.to_owned(), None)),
+            0 => Ok(Path::New(cursor.text(MAX_PATH)?.to_owned())),
             1 => {
                 if self.routes_in == MAX_ROUTES {
                     return Err(ProtocolError::limit("more than 1024 paths were interned"));
                 }
+                // Told at once: calls that come later may name it while this one is still arriving.
+                events.push(Event::Interned(cursor.text(MAX_PATH)?.to_owned()));
                 self.routes_in += 1;
-                Ok(Path::New(cursor.text(MAX_PATH)?.to_owned(), Some(self.routes_in - 1)))
+                Ok(Path::Known(self.routes_in - 1))
             }
             number => match usize::try_from(number - 2) {
                 Ok(index) if index < self.routes_in => Ok(Path::Known(index)),
@@ -234,8 +245,10 @@ impl<T: Default> Machine<T> {
             return Err(ProtocolError::protocol("a reply that is no stream must have its one message"));
         }
         let head = ReplyHead { codec, initial, trailing, streaming };
-        let Some(stream) = self.streams.get_mut(&id) else { return self.take_body(frame.cursor.remaining()) };
-        if stream.receiving.ended || stream.receiving.partial.is_some() {
+        let Some(stream) = self.streams.get_mut(&id).filter(|stream| !stream.receiving.refused) else {
+            return self.take_unread(flags, frame);
+        };
+        if stream.receiving.ended || stream.receiving.streams || stream.receiving.partial.is_some() {
             return Err(ProtocolError::protocol("a second REPLY, or one after the end"));
         }
         stream.receiving.streams = streaming;
@@ -254,10 +267,8 @@ impl<T: Default> Machine<T> {
         let id = frame.cursor.varint()?;
         let flags = frame.cursor.byte()?;
         self.check_id(id)?;
-        let Some(stream) = self.streams.get(&id) else {
-            let body = frame.cursor.remaining();
-            // The message's length is no body.
-            return self.take_body(body.saturating_sub(if flags & flag::MESSAGE != 0 { 4 } else { 0 }));
+        let Some(stream) = self.streams.get(&id).filter(|stream| !stream.receiving.refused) else {
+            return self.take_unread(flags, frame);
         };
         match (flags & flag::MESSAGE != 0, &stream.receiving.partial) {
             (false, Some(_)) => self.continue_message(id, frame, events),
@@ -372,6 +383,10 @@ impl<T: Default> Machine<T> {
             Before::Call(call) => events.push(Event::Call(IncomingCall { message: Some(message), ..call })),
             Before::Reply(head) => events.push(Event::Reply { stream: id, head, message: Some(message) }),
             Before::Nothing => {
+                if let Some(stream) = self.streams.get_mut(&id) {
+                    let inflated = if compressed { message.len() } else { 0 };
+                    stream.receiving.unread.push_back(cost as usize - MESSAGE_COST as usize + inflated);
+                }
                 events.push(Event::Message { stream: id, message, cost });
                 if last {
                     events.push(Event::End { stream: id, end: EndFrame::default() });
@@ -404,7 +419,9 @@ impl<T: Default> Machine<T> {
             return Err(ProtocolError::protocol("END comes from the side that answers"));
         }
         let end = wire::read_end(&mut frame.cursor)?;
-        let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
+        let Some(stream) = self.streams.get_mut(&id).filter(|stream| !stream.receiving.refused) else {
+            return Ok(());
+        };
         // An error may cut a message short; success may not.
         if end.status.is_none() && stream.receiving.partial.is_some() {
             return Err(ProtocolError::protocol("END before the message ended"));
@@ -473,6 +490,12 @@ impl<T: Default> Machine<T> {
         Err(ProtocolError::protocol("a frame names a stream that did not begin"))
     }
 
+    /// Counts the body of a frame that is passed over. The message's length is no body.
+    fn take_unread(&mut self, flags: u8, frame: &Frame<'_>) -> Parsed<()> {
+        let length = if flags & flag::MESSAGE != 0 { 4 } else { 0 };
+        self.take_body(frame.cursor.remaining().saturating_sub(length))
+    }
+
     /// Counts body bytes against the connection's window; they are returned on receipt.
     fn take_body(&mut self, bytes: usize) -> Parsed<()> {
         let bytes = bytes as u64;
@@ -494,17 +517,21 @@ impl<T: Default> Machine<T> {
 
     /// Ends a call that cannot go on, on both sides.
     fn refuse(&mut self, id: u64, status: &Status, events: &mut Vec<Event>) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        stream.receiving.refused = true;
+        stream.receiving.partial = None;
         match self.role {
+            // It is answered already; only its answer has to go out.
+            Role::Accepting if stream.sending.ended => {}
             Role::Accepting => {
+                // Nothing may follow the END, whatever the handler does before it is stopped.
+                stream.sending.ended = true;
+                stream.sending.queue = Queue::default();
                 wire::frame(&mut self.out, kind::END, |out| wire::put_end(out, id, Some(status), &Metadata::new()));
                 events.push(Event::Cancel { stream: id });
             }
             Role::Dialling => {
                 wire::frame(&mut self.out, kind::CANCEL, |out| wire::put_varint(out, id));
-                if let Some(stream) = self.streams.get_mut(&id) {
-                    stream.receiving.ended = true;
-                    stream.receiving.partial = None;
-                }
                 let status = WireStatus {
                     code: status.code(),
                     message: status.message().to_owned(),
@@ -517,6 +544,24 @@ impl<T: Default> Machine<T> {
             }
         }
     }
+}
+
+/// Where the first frames of the input end, at most so many of them, and how many these are.
+fn whole_frames(input: &[u8], most: usize) -> Parsed<(usize, usize)> {
+    let (mut end, mut frames) = (0, 0);
+    while frames < most
+        && let Some(head) = input[end..].first_chunk::<HEADER>()
+    {
+        let (_, length) = wire::header(head);
+        if length > MAX_FRAME {
+            return Err(ProtocolError::limit("a frame is longer than 98304 bytes"));
+        }
+        if input.len() - end < HEADER + length {
+            break;
+        }
+        (end, frames) = (end + HEADER + length, frames + 1);
+    }
+    Ok((end, frames))
 }
 
 /// Whether the handler can have seen anything of the call whose message could not be taken.

@@ -117,7 +117,7 @@ impl<T> Machine<T> {
         message: &Payload,
         compress_above: Option<usize>,
     ) -> Result<()> {
-        if !self.streams.contains_key(&id) {
+        if self.is_ended(id) {
             return Ok(());
         }
         let mut flags = flag::MESSAGE | flag::END;
@@ -135,7 +135,7 @@ impl<T> Machine<T> {
 
     /// Answers a call with a stream whose messages, in `message_codec`, follow.
     pub fn reply_stream(&mut self, id: u64, codec: &Codec, initial: &Metadata, message_codec: &Codec) {
-        if let Some(stream) = self.streams.get_mut(&id) {
+        if let Some(stream) = self.streams.get_mut(&id).filter(|stream| !stream.sending.ended) {
             stream.sending.streams = true;
             let open = self.begin_reply(id, flag::STREAM, codec, initial, message_codec);
             wire::finish(&mut self.out, open.start);
@@ -180,7 +180,7 @@ impl<T> Machine<T> {
     /// # Errors
     /// Why it cannot be sent: it cannot be written, or is too long.
     pub fn message(&mut self, id: u64, message: &Payload, compress_above: Option<usize>) -> Result<()> {
-        if self.streams.get(&id).is_none_or(|stream| stream.sending.ended) {
+        if self.is_ended(id) {
             return Ok(());
         }
         let open = self.begin(kind::DATA, id, flag::MESSAGE);
@@ -202,7 +202,7 @@ impl<T> Machine<T> {
 
     /// Ends a call with success (of a reply stream) or an error; the stream is over.
     pub fn end(&mut self, id: u64, status: Option<&Status>, trailing: &Metadata) {
-        if self.streams.contains_key(&id) {
+        if !self.is_ended(id) {
             self.put_behind(id, |out| wire::frame(out, kind::END, |out| wire::put_end(out, id, status, trailing)));
             self.end_sending(id);
         }
@@ -231,7 +231,7 @@ impl<T> Machine<T> {
     pub fn consumed(&mut self, id: u64, cost: u64) {
         let window = self.local.stream_window;
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        let bytes = usize::try_from(cost - MESSAGE_COST).unwrap_or(usize::MAX).min(stream.reserved);
+        let bytes = stream.receiving.unread.pop_front().unwrap_or(0).min(stream.reserved);
         stream.reserved -= bytes;
         self.lease.give_back(bytes);
         let receiving = &mut stream.receiving;
@@ -309,6 +309,11 @@ impl<T> Machine<T> {
             )));
         }
         Ok(())
+    }
+
+    /// Whether nothing more is sent on a stream.
+    fn is_ended(&self, id: u64) -> bool {
+        self.streams.get(&id).is_none_or(|stream| stream.sending.ended)
     }
 
     /// Writes a frame behind everything that waits on its stream.

@@ -28,6 +28,10 @@ pub(super) struct Receiving {
     pub(super) window: i64,
     /// What was read and is not returned yet.
     pub(super) owed: u64,
+    /// Whether the call was given up here; what still comes is passed over.
+    pub(super) refused: bool,
+    /// What each message that was told and not read yet takes of the memory budget.
+    pub(super) unread: Queue<usize>,
     /// The message that is arriving.
     pub(super) partial: Option<Box<Partial>>,
 }
@@ -58,7 +62,7 @@ pub(super) struct Sending {
     pub(super) window: i64,
     /// Whether the user was told to wait for the window.
     pub(super) blocked: bool,
-    pub(super) queue: VecDeque<Queued>,
+    pub(super) queue: Queue<Queued>,
     /// Whether the stream is over once the queue is empty.
     pub(super) close_when_sent: bool,
 }
@@ -78,15 +82,57 @@ impl<T> Stream<T> {
         Stream {
             data,
             reserved: 0,
-            receiving: Receiving { streams: receives, ended: false, window: window(local), owed: 0, partial: None },
+            receiving: Receiving {
+                streams: receives,
+                ended: false,
+                // Until it knows better, the peer goes by version 1's constant.
+                window: window(local).max(window(&Settings::V1)),
+                owed: 0,
+                refused: false,
+                unread: Queue::default(),
+                partial: None,
+            },
             sending: Sending {
                 streams: sends,
                 ended: false,
                 window: window(remote),
                 blocked: false,
-                queue: VecDeque::new(),
+                queue: Queue::default(),
                 close_when_sent: false,
             },
         }
+    }
+}
+
+/// A queue that most calls never need: a pointer until the first push.
+#[derive(Debug)]
+#[expect(clippy::box_collection, reason = "a call is copied when it begins and ends: eight bytes instead of 32")]
+pub(super) struct Queue<V>(Option<Box<VecDeque<V>>>);
+
+impl<V> Default for Queue<V> {
+    fn default() -> Queue<V> {
+        Queue(None)
+    }
+}
+
+impl<V> Queue<V> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.as_ref().is_none_or(|queue| queue.is_empty())
+    }
+
+    pub(super) fn push_back(&mut self, value: V) {
+        self.0.get_or_insert_default().push_back(value);
+    }
+
+    pub(super) fn pop_front(&mut self) -> Option<V> {
+        self.0.as_mut()?.pop_front()
+    }
+
+    pub(super) fn front(&self) -> Option<&V> {
+        self.0.as_ref()?.front()
+    }
+
+    pub(super) fn front_mut(&mut self) -> Option<&mut V> {
+        self.0.as_mut()?.front_mut()
     }
 }

@@ -2,18 +2,18 @@
 
 use std::{
     sync::Arc,
-    task::{Context as Task, Poll, Waker},
+    task::{Context as Task, Waker},
 };
 
 use motet_core::{
     Body, BoxFuture, Call, CallOptions, Context, Dispatcher, Drain, Executed, Payload, Peer, Reply, Result, Route,
-    Status, Streaming, TraceParent,
+    Started, Status, Streaming, TraceParent,
 };
 use tokio::time::Instant;
 
 use super::{
     request::RequestStream,
-    respond::{Responder, respond},
+    respond::Responder,
 };
 use crate::{
     native::{
@@ -70,12 +70,7 @@ impl ServerGlue {
     /// The route of a path, remembered where the peer interned it.
     fn route(&mut self, path: Path) -> Result<Route> {
         match path {
-            Path::New(path, None) => self.dispatcher.resolve(&path),
-            Path::New(path, Some(_)) => {
-                let route = self.dispatcher.resolve(&path);
-                self.routes.push((path, route.as_ref().ok().cloned()));
-                route
-            }
+            Path::New(path) => self.dispatcher.resolve(&path),
             Path::Known(index) => match self.routes.get(index) {
                 Some((_, Some(route))) => Ok(route.clone()),
                 // It may be served by now.
@@ -92,9 +87,6 @@ impl ServerGlue {
     fn start(&mut self, shared: &Arc<Shared<Running>>, incoming: IncomingCall, now: Instant) {
         let id = incoming.stream;
         let route = self.route(incoming.path);
-        if id == 0 {
-            return;
-        }
         let prepared = route.and_then(|route| Ok((route, incoming.codec.find(self.dispatcher.codecs())?)));
         let (route, codec) = match prepared {
             Ok(prepared) => prepared,
@@ -124,37 +116,35 @@ impl ServerGlue {
             drop(shared.lock().machine.close(id));
             return spawn_one_way(&route, call, &self.drain);
         }
-        let responder = Responder { shared: shared.clone(), id, codec, compress_above: self.compress_above };
-        self.run(&route, call, responder);
+        self.run(shared, &route, call, Responder { id, codec, compress_above: self.compress_above });
     }
 
     /// Polls the handler once here, and gives it a task of its own if that is not enough.
-    fn run(&self, route: &Route, call: Call, responder: Responder) {
+    fn run(&self, shared: &Arc<Shared<Running>>, route: &Route, call: Call, responder: Responder) {
         let pace = route.pace();
         if !pace.inline() {
-            return spawn(responder, route.call(call));
+            return spawn(shared, responder, route.call(call));
         }
         let timed = pace.samples().then(Instant::now);
-        let mut running = route.call(call);
-        let first = running.as_mut().poll(&mut Task::from_waker(Waker::noop()));
-        if let Some(started) = timed {
-            pace.record(started.elapsed());
+        let started = route.start(call, &mut Task::from_waker(Waker::noop()));
+        if let Some(at) = timed {
+            pace.record(at.elapsed());
         }
-        match first {
-            Poll::Ready(result) => responder.answer_inline(result),
+        match started {
+            Started::Done(result) => responder.answer_inline(shared, result),
             // Polling again registers the task's own waker.
-            Poll::Pending => spawn(responder, running),
+            Started::Running(running) => spawn(shared, responder, running),
         }
     }
 }
 
-fn spawn(responder: Responder, running: BoxFuture<'static, Result<Reply>>) {
-    let (shared, id) = (responder.shared.clone(), responder.id);
+fn spawn(shared: &Arc<Shared<Running>>, responder: Responder, running: BoxFuture<'static, Result<Reply>>) {
+    let (own_shared, id) = (shared.clone(), responder.id);
     let task = tokio::spawn(async move {
         let result = running.await;
-        respond(responder, result).await;
+        responder.respond(&own_shared, result).await;
     });
-    own(&shared, id, Owned::new(task));
+    own(shared, id, Owned::new(task));
 }
 
 /// Ties a task to its call: it stops when the call is over.
@@ -178,9 +168,12 @@ impl Glue<Running> for ServerGlue {
     fn handle(&mut self, shared: &Arc<Shared<Running>>, events: &mut Vec<Event>, now: Instant) {
         for event in events.drain(..) {
             match event {
+                Event::Interned(path) => {
+                    let route = self.dispatcher.resolve(&path).ok();
+                    self.routes.push((path, route));
+                }
                 Event::Call(call) => {
                     if call.message.is_none()
-                        && call.stream != 0
                         && let Some(running) = shared.lock().machine.data(call.stream)
                     {
                         running.inbox = Some(Box::default());

@@ -16,9 +16,8 @@ use crate::native::{
     task::Owned,
 };
 
-/// Where and how a call is answered.
+/// How a call is answered.
 pub(super) struct Responder {
-    pub(super) shared: Arc<Shared<Running>>,
     pub(super) id: u64,
     /// The request's codec.
     pub(super) codec: Codec,
@@ -28,17 +27,26 @@ pub(super) struct Responder {
 impl Responder {
     /// Answers from the connection's own task, which writes when it is through with its batch. A
     /// reply stream gets a task.
-    pub(super) fn answer_inline(self, result: Result<Reply>) {
+    pub(super) fn answer_inline(self, shared: &Arc<Shared<Running>>, result: Result<Reply>) {
         match result {
             Ok(Reply { meta, body: Body::Stream(stream) }) => {
-                let (shared, id) = (self.shared.clone(), self.id);
-                let task = tokio::spawn(self.send_stream(meta, stream));
-                own(&shared, id, Owned::new(task));
+                let (own_shared, id) = (shared.clone(), self.id);
+                let task = tokio::spawn(async move { self.send_stream(&own_shared, meta, stream).await });
+                own(shared, id, Owned::new(task));
             }
+            Ok(Reply { meta, body: Body::One(message) }) => self.put_reply(&mut shared.lock(), &meta, &message),
+            Err(status) => shared.lock().machine.end(self.id, Some(&status), status.metadata()),
+        }
+    }
+
+    /// Answers from a task of the call's own.
+    pub(super) async fn respond(self, shared: &Shared<Running>, result: Result<Reply>) {
+        match result {
+            Ok(Reply { meta, body: Body::Stream(stream) }) => self.send_stream(shared, meta, stream).await,
             Ok(Reply { meta, body: Body::One(message) }) => {
-                self.put_reply(&mut self.shared.lock(), &meta, &message);
+                shared.change(|state| self.put_reply(state, &meta, &message));
             }
-            Err(status) => self.shared.lock().machine.end(self.id, Some(&status), status.metadata()),
+            Err(status) => shared.change(|state| state.machine.end(self.id, Some(&status), status.metadata())),
         }
     }
 
@@ -50,7 +58,7 @@ impl Responder {
         }
     }
 
-    async fn send_stream(self, meta: ReplyMeta, mut stream: Streaming<Payload>) {
+    async fn send_stream(self, shared: &Shared<Running>, meta: ReplyMeta, mut stream: Streaming<Payload>) {
         // The head names the codec of the messages: it waits for the first one if that is there.
         let mut first = poll_fn(|cx| Poll::Ready(Pin::new(&mut stream).poll_next(cx))).await;
         let codec = match &first {
@@ -59,7 +67,7 @@ impl Responder {
         };
         if !matches!(first, Poll::Ready(Some(Err(_)))) {
             let initial = meta.initial().unwrap_or_default();
-            self.shared.change(|state| state.machine.reply_stream(self.id, &self.codec, &initial, &codec));
+            shared.change(|state| state.machine.reply_stream(self.id, &self.codec, &initial, &codec));
         }
         let end = loop {
             let item = match std::mem::replace(&mut first, Poll::Pending) {
@@ -74,7 +82,7 @@ impl Responder {
             if *message.codec() != codec {
                 break Some(Status::internal("the messages of one stream must have one codec"));
             }
-            if let Err(status) = poll_fn(|cx| self.poll_send(&message, cx)).await {
+            if let Err(status) = poll_fn(|cx| self.poll_send(shared, &message, cx)).await {
                 break Some(status);
             }
         };
@@ -84,11 +92,11 @@ impl Responder {
             (Some(status), None) => status.metadata().clone(),
             (None, None) => Metadata::new(),
         };
-        self.shared.change(|state| state.machine.end(self.id, end.as_ref(), &trailing));
+        shared.change(|state| state.machine.end(self.id, end.as_ref(), &trailing));
     }
 
-    fn poll_send(&self, message: &Payload, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.shared.change(|state| {
+    fn poll_send(&self, shared: &Shared<Running>, message: &Payload, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        shared.change(|state| {
             if !state.machine.can_send(self.id) {
                 state.wait_for_room(cx.waker());
                 if let Some(running) = state.machine.data(self.id) {
@@ -99,19 +107,4 @@ impl Responder {
             Poll::Ready(state.machine.message(self.id, message, self.compress_above))
         })
     }
-}
-
-/// Answers from a task of the call's own.
-pub(super) async fn respond(responder: Responder, result: Result<Reply>) {
-    match result {
-        Ok(Reply { meta, body: Body::Stream(stream) }) => responder.send_stream(meta, stream).await,
-        Ok(Reply { meta, body: Body::One(message) }) => {
-            responder.shared.change(|state| responder.put_reply(state, &meta, &message));
-        }
-        Err(status) => end(&responder, &status),
-    }
-}
-
-fn end(responder: &Responder, status: &Status) {
-    responder.shared.change(|state| state.machine.end(responder.id, Some(status), status.metadata()));
 }

@@ -1,0 +1,134 @@
+//! `motet describe`: what services offer.
+
+mod page;
+mod rules;
+mod scrub;
+mod types;
+
+use std::sync::Arc;
+
+use motet::ServiceDescriptor;
+use motet_app::meta::DescribeReply;
+use serde::Serialize;
+
+use crate::{
+    call::interruptible,
+    failure::{Failure, Outcome},
+    global::Global,
+    names,
+    process::{Process, ask_all, filter},
+    run::paste,
+    session::Session,
+    target::{self, check_name, method_names, unknown_method},
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The service; all in short if absent. Also `greeter/hello` and `Greeter.Hello`.
+    #[arg(value_name = "SERVICE")]
+    service: Option<String>,
+    /// The method; all if absent.
+    #[arg(value_name = "METHOD")]
+    method: Option<String>,
+}
+
+/// All services, as `--json` prints them. One service, or one method, is its descriptor.
+#[derive(Debug, Serialize)]
+struct Services {
+    services: Vec<ServiceDescriptor>,
+    /// The processes that do not say what they have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    silent: Vec<Silent>,
+}
+
+#[derive(Debug, Serialize)]
+struct Silent {
+    address: String,
+    services: Vec<String>,
+    error: String,
+}
+
+/// Prints what services offer.
+pub(crate) async fn run(args: Args, global: &Global) -> Outcome {
+    let session = Session::open(global).await?;
+    match &args.service {
+        None => interruptible(all(&session)).await,
+        Some(service) => interruptible(one(service, args.method.as_deref(), &session, global)).await,
+    }
+}
+
+async fn one(service: &str, method: Option<&str>, session: &Session, global: &Global) -> Outcome {
+    let (service, method) = match (service.split_once('/'), method) {
+        (Some((service, method)), None) => (service, Some(method)),
+        _ => (service, method),
+    };
+    check_name(service)?;
+    let (name, described) = target::describe(session, service).await?;
+    let descriptor = described.map_err(|status| {
+        let failure = Failure::from(status);
+        Failure { message: format!("`{name}` does not say what it has: {}", failure.message), ..failure }
+    })?;
+    let descriptor = scrub::service(&descriptor);
+    // `Greeter.Hello`: the last part may be a method, or the trait in the protobuf name.
+    let last = || service.rsplit_once('.').map(|(_, last)| last).filter(|last| *last != descriptor.ident);
+    let method = method.or_else(|| if names::find(service, [&*name]).is_some() { None } else { last() });
+    let output = &session.output;
+    let Some(wanted) = method else {
+        return match output.json {
+            true => output.json(&descriptor),
+            false => output.write(page::service(&descriptor, &call_line(session, global), output)),
+        };
+    };
+    let found = names::find(wanted, method_names(&descriptor)).and_then(|name| descriptor.method(name));
+    let method = found.ok_or_else(|| unknown_method(&descriptor, Some(wanted)))?;
+    match output.json {
+        true => output.json(&**method),
+        false => output.write(page::method(&descriptor, method, &call_line(session, global), output)),
+    }
+}
+
+/// The beginning of a line to paste, and the flags at its end.
+fn call_line(session: &Session, global: &Global) -> (String, String) {
+    let flags = match &session.address {
+        Some(address) => format!(" --address {}", paste::quoted(address)),
+        None => paste::flags(global),
+    };
+    (paste::program(), flags)
+}
+
+async fn all(session: &Session) -> Outcome {
+    let processes = Process::all(session, None).await?;
+    let answers = ask_all::<DescribeReply>(&processes, "describe", &filter(None), session.patience()).await;
+    if let (Some(_), [Err(status)]) = (&session.address, &answers[..]) {
+        return Err(Failure::from(status.clone()));
+    }
+    let mut services: Vec<Arc<ServiceDescriptor>> = Vec::new();
+    let mut silent = Vec::new();
+    for (process, answer) in processes.iter().zip(answers) {
+        match answer {
+            // Nodes of one version say the same.
+            Ok(reply) => {
+                services.extend(reply.services.into_iter().filter(|one| !services.contains(one)).collect::<Vec<_>>())
+            }
+            Err(status) => silent.push(Silent {
+                address: process.address.clone(),
+                services: process.nodes.iter().map(|node| node.service.clone()).collect(),
+                error: Failure::from(status).message,
+            }),
+        }
+    }
+    services.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
+    let services: Vec<_> = services.iter().map(|service| scrub::service(service)).collect();
+    let output = &session.output;
+    if output.json {
+        return output.json(&Services { services, silent });
+    }
+    for one in &silent {
+        output.note(format!("{} at {} does not say what it has: {}", one.services.join(", "), one.address, one.error));
+    }
+    if services.is_empty() && silent.is_empty() {
+        output.note(format!("No service is registered in {}.", session.place()));
+        return Ok(());
+    }
+    output.write(page::short(&services, output))
+}

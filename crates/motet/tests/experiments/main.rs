@@ -1,0 +1,30 @@
+//! What happens to calls while nodes stop, die, freeze and lose their registry: real processes, real
+//! signals, an open loop of calls.
+//!
+//! `MOTET_RESTARTS=100 cargo test -p motet --test experiments rolling -- --nocapture` runs the rolling
+//! restarts in full length (three minutes); without the variable they are ten. Each test prints what
+//! it has measured; a failing one lists the calls that were lost, with status, time and the event
+//! before it.
+#![cfg(unix)]
+
+mod folder;
+mod frozen;
+mod killed;
+mod load;
+mod node;
+mod rolling;
+mod timeline;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Runs a node where one of the other tests has started this binary anew; nothing otherwise.
+#[test]
+fn another_process() {
+    node::run_if_asked();
+}
+
+/// Held by each experiment: two at once would measure each other.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,8 @@
+//! What surrounds calls from process to process: cancellation, deadlines, metadata, traces, counters,
+//! and what an error says about who did what.
+
+mod cascade;
+mod chain;
+mod context;
+mod executed;
+mod observed;
