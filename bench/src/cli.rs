@@ -54,8 +54,9 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "S", value_parser = seconds, default_value = "0.5")]
     pub(crate) warm_up: Duration,
 
-    /// Multi-thread runtimes of so many workers, pinned only if 1; single-thread by default
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    /// Multi-thread runtimes of so many workers, pinned unless several; 0 means a single-thread
+    /// runtime. By default 1, as `#[tokio::main]` on one core, and 0 for motet-main
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16))]
     pub(crate) workers: Option<u16>,
 
     /// Write every row to this file as a line of JSON

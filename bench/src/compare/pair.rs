@@ -10,7 +10,6 @@ use anyhow::{Context, Result, ensure};
 
 use super::plan::Step;
 use crate::cli::Compare;
-use crate::message::Message;
 use crate::process;
 use crate::row::Row;
 
@@ -31,7 +30,7 @@ impl Pair {
         let last = *cores.get(1).unwrap_or(&first);
         Ok(Self {
             binary: std::env::current_exe()?,
-            cores: (options.workers.unwrap_or(1) == 1).then_some((first, last)),
+            cores: (options.workers.unwrap_or(1) <= 1).then_some((first, last)),
             workers: options.workers,
             warm_up: options.warm_up,
             window,
@@ -43,7 +42,7 @@ impl Pair {
         let server = self.start_server(step)?;
         let shape = step.shape.to_string();
         let output = self
-            .command("load", step.system.name, step.message, |(_, client)| client)
+            .command("load", step, |(_, client)| client)
             .args(["--server", &server.address])
             .args(["--server-pid", &server.process.id().to_string()])
             .args(["--shape", &shape])
@@ -60,7 +59,7 @@ impl Pair {
 
     fn start_server(&self, step: &Step) -> Result<Server> {
         let mut process = self
-            .command("serve", step.system.name, step.message, |(server, _)| server)
+            .command("serve", step, |(server, _)| server)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -72,13 +71,14 @@ impl Pair {
         Ok(server)
     }
 
-    fn command(&self, role: &str, system: &str, message: Message, core: impl Fn((usize, usize)) -> usize) -> Command {
+    fn command(&self, role: &str, step: &Step, core: impl Fn((usize, usize)) -> usize) -> Command {
         let mut command = Command::new(&self.binary);
-        command.args([role, system, "--message", message.name()]);
+        command.args([role, step.system.name, "--message", step.message.name()]);
         if let Some(cores) = self.cores {
             command.args(["--core", &core(cores).to_string()]);
         }
-        if let Some(workers) = self.workers {
+        let workers = self.workers.unwrap_or(u16::from(!step.system.single_thread));
+        if workers > 0 {
             command.args(["--workers", &workers.to_string()]);
         }
         command
@@ -97,7 +97,8 @@ impl fmt::Display for Pair {
             None => write!(f, "server and client on any core")?,
         }
         match self.workers {
-            None => write!(f, "; a single-thread runtime each"),
+            None => write!(f, "; a multi-thread runtime of one worker each, motet-main on a single thread"),
+            Some(0) => write!(f, "; a single-thread runtime each"),
             Some(workers) => write!(f, "; a multi-thread runtime each, workers: {workers}"),
         }
     }

@@ -28,6 +28,7 @@ pub(crate) const ALL: &[Entry] = &[
     Entry::of::<floor_raw::FloorRaw>(),
     Entry::of::<floor_codec::FloorCodec>(),
     Entry::of::<motet::Motet>(),
+    Entry::of::<motet::MotetMain>(),
     Entry::of::<motet_serde::MotetSerde>(),
     Entry::of::<tonic::Tonic>(),
     Entry::of::<tarpc::Tarpc>(),
@@ -40,6 +41,9 @@ pub(crate) trait System: 'static {
 
     /// What it does for one call on each side, for an honest comparison.
     const PER_CALL: &'static str;
+
+    /// Whether it runs on a single-thread runtime, unless the command line says otherwise.
+    const SINGLE_THREAD: bool = false;
 
     /// Serves until it is dropped. `message` is what the clients of this row send, for a
     /// system whose wire does not name the method.
@@ -55,6 +59,7 @@ pub(crate) trait System: 'static {
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
     pub(crate) per_call: &'static str,
+    pub(crate) single_thread: bool,
     pub(crate) serve: fn(TcpListener, Message) -> BoxFuture<'static, Result<()>>,
     pub(crate) load: fn(Load) -> BoxFuture<'static, Result<Figures>>,
 }
@@ -64,6 +69,7 @@ impl Entry {
         Self {
             name: S::NAME,
             per_call: S::PER_CALL,
+            single_thread: S::SINGLE_THREAD,
             serve: |listener, message| Box::pin(S::serve(listener, message)),
             load: |load| Box::pin(S::load(load)),
         }

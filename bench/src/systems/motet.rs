@@ -45,6 +45,23 @@ impl System for Motet {
     }
 }
 
+/// The same on what `#[motet::main]` builds for one core.
+pub(crate) struct MotetMain;
+
+impl System for MotetMain {
+    const NAME: &'static str = "motet-main";
+    const PER_CALL: &'static str = "as motet, on the single-thread runtime that #[motet::main] builds on one core";
+    const SINGLE_THREAD: bool = true;
+
+    async fn serve(listener: TcpListener, message: Message) -> Result<()> {
+        Motet::serve(listener, message).await
+    }
+
+    async fn load(load: Load) -> Result<Figures> {
+        Motet::load(load).await
+    }
+}
+
 impl Caller<Big> for BenchClient {
     async fn call(&mut self, request: &Big) -> Result<Big> {
         Ok(self.big(&Context::new(), request.clone()).await?)

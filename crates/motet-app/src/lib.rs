@@ -32,6 +32,8 @@
 
 mod app;
 mod config;
+#[doc(hidden)]
+pub mod duration;
 mod health;
 mod log;
 pub mod meta;

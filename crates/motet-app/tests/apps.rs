@@ -15,7 +15,7 @@ use motet_app::{
     App, Config, HealthReport, Service, StatsReport,
     meta::{self, DescribeReply, NodesReply},
 };
-use motet_core::{Call, Code, Codec, Context, Executed, MemoryRegistry, Next, StaticRegistry};
+use motet_core::{Call, Code, Codec, Context, Executed, MemoryRegistry, Next, Node, StaticRegistry, Status};
 use motet_rpc::Client;
 use serde::de::DeserializeOwned;
 
@@ -135,6 +135,32 @@ async fn middleware_stands_around_calls_on_both_sides() {
     call(app.client(), SAY, "{}", Codec::JSON).await.expect("answers");
     call(&stranger(&app), SAY, "{}", Codec::JSON).await.expect("answers");
     assert_eq!((served.load(Ordering::Relaxed), made.load(Ordering::Relaxed)), (2, 1));
+}
+
+#[tokio::test]
+async fn the_middleware_of_a_service_is_not_around_the_health_of_the_app() {
+    let app = App::builder().service(echo("echo"));
+    let app = app.middleware(|_: Call, _: Next| async move { Err(Status::unauthenticated("send a token")) });
+    let app = app.start().await.expect("starts");
+    for client in [app.client(), &stranger(&app)] {
+        let error = call(client, SAY, "{}", Codec::JSON).await.expect_err("guarded");
+        assert_eq!(error.code(), Code::Unauthenticated);
+        let health: HealthReport = ask(client, "health", "{}").await.expect("answers everyone");
+        assert!(health.ready);
+    }
+}
+
+#[tokio::test]
+async fn a_filter_takes_nodes_away() {
+    let server = App::builder().service(echo("echo")).start().await.expect("starts");
+    let registry = format!("static:echo={}", server.endpoints()[0].address);
+    for (kept, expected) in [("echo-1", None), ("echo-2", Some("the client's filters"))] {
+        let app = App::builder().registry(registry.as_str()).filter(move |node: &Node, _: &Call| node.id == kept);
+        let app = app.start().await.expect("starts");
+        let error = call(app.client(), SAY, "{}", Codec::JSON).await.err();
+        assert_eq!(error.is_some(), expected.is_some(), "{error:?}");
+        assert!(error.is_none_or(|error| expected.is_some_and(|text| error.message().contains(text))));
+    }
 }
 
 #[tokio::test]

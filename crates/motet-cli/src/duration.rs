@@ -1,31 +1,19 @@
-//! Times on the command line: `500ms`, `10s`, `2m`.
+//! Times on the command line: `500ms`, `10s`, `1h30m`.
 
 use std::time::Duration;
 
-/// Reads a time: a number and one of the units `ms`, `s`, `m`, `h`. A number alone is refused, since
-/// nobody can tell what it counts.
+/// Reads a time that leaves time for an answer, as configuration writes it.
 ///
 /// # Errors
 /// What to write instead.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let factor = match unit {
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        "" if !number.is_empty() => {
-            return Err(format!("{number} has no unit; write {number}s for seconds or {number}ms for milliseconds"));
+    match motet_app::duration::parse(text) {
+        Some(time) if time.is_zero() => Err("a time of nothing leaves no time to answer; write 500ms or 10s".to_owned()),
+        Some(time) => Ok(time),
+        None if text.starts_with(|c: char| c.is_ascii_digit()) && text.parse::<f64>().is_ok() => {
+            Err(format!("{text} has no unit; write {text}s for seconds or {text}ms for milliseconds"))
         }
-        _ => return Err("write a number and a unit, such as 500ms, 10s or 2m".to_owned()),
-    };
-    let number: f64 = number.parse().map_err(|_| "write a number and a unit, such as 500ms, 10s or 2m".to_owned())?;
-    match Duration::try_from_secs_f64(number * factor) {
-        Ok(time) if !time.is_zero() => Ok(time),
-        Ok(_) => Err("a time of nothing leaves no time to answer; write 500ms or 10s".to_owned()),
-        Err(_) => Err("that is longer than time can be counted; write 10s or 2m".to_owned()),
+        None => Err("write a number and a unit, such as 500ms, 10s or 1h30m".to_owned()),
     }
 }
 
@@ -46,7 +34,7 @@ mod tests {
 
     #[test]
     fn a_number_and_a_unit_are_read_and_shown() {
-        for (text, ms) in [("500ms", 500), ("10s", 10_000), ("1.5s", 1500), ("2m", 120_000), ("1h", 3_600_000)] {
+        for (text, ms) in [("500ms", 500), ("10s", 10_000), ("1.5s", 1500), ("2m", 120_000), ("1h30m", 5_400_000)] {
             assert_eq!(parse(text), Ok(Duration::from_millis(ms)), "{text}");
         }
         for text in ["500ms", "10s", "1.5s", "2m"] {
@@ -64,7 +52,7 @@ mod tests {
             ("1..5s", "such as 500ms"),
             ("ten", "such as 500ms"),
             ("0s", "leaves no time"),
-            ("99999999999999999999999h", "longer than"),
+            ("99999999999999999999999h", "such as 500ms"),
         ] {
             let error = parse(text).expect_err(text);
             assert!(error.contains(says), "{text}: {error}");

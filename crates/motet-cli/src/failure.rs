@@ -146,7 +146,7 @@ impl From<Status> for Failure {
 
 /// A message of the framework, which names settings, in the words of the command line.
 pub(crate) fn in_flags(message: &str) -> String {
-    let mut text = once(message).to_owned();
+    let mut text = message.to_owned();
     for (setting, flag) in [
         (
             "no TLS roots configured: set client.tls.ca",
@@ -160,13 +160,6 @@ pub(crate) fn in_flags(message: &str) -> String {
         text = text.replace(setting, flag);
     }
     text
-}
-
-/// Without what a message says twice: client and transport both name the address.
-fn once(message: &str) -> &str {
-    let end = message.strip_prefix("cannot connect to ").and_then(|_| message.find(": ")).map(|at| at + 2);
-    let said = end.map(|end| message.split_at(end));
-    said.filter(|(first, rest)| rest.starts_with(first)).map_or(message, |(_, rest)| rest)
 }
 
 impl fmt::Display for Failure {
@@ -205,13 +198,6 @@ mod tests {
             "tcp+tls://a:1: it speaks TLS: name the authority that signed its certificate with --ca FILE"
         );
         assert_eq!(in_flags("no authority of client.tls.ca has signed it"), "no authority of --ca has signed it");
-    }
-
-    #[test]
-    fn nothing_is_said_twice() {
-        let twice = "cannot connect to tcp://a:1: cannot connect to tcp://a:1: refused";
-        assert_eq!(in_flags(twice), "cannot connect to tcp://a:1: refused");
-        assert_eq!(in_flags("cannot connect to tcp://a:1: refused"), "cannot connect to tcp://a:1: refused");
     }
 
     #[test]

@@ -1,11 +1,8 @@
 //! The processes behind nodes, asked through the service `motet.meta` that each of them has.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use motet::{
-    Body, CallOptions, Client, Code, Codec, Context, Endpoint, MethodDescriptor, Node, Payload, Result, Status,
-    core::Family,
-};
+use motet::{Client, Code, Context, Endpoint, Node, Result, Status};
 use motet_app::meta::{self, DescribeReply, Filter};
 use serde::de::DeserializeOwned;
 
@@ -155,13 +152,11 @@ async fn ask<T: DeserializeOwned>(
     within: Duration,
 ) -> Result<T> {
     let unreadable = |error| Status::internal(format!("{} said something that cannot be read: {error}", meta::SERVICE));
-    let method = Arc::new(MethodDescriptor::new(meta::SERVICE, method).family(Family::Plain));
-    let text = serde_json::to_vec(filter).map_err(unreadable)?;
-    let mut options = CallOptions::default();
-    options.timeout = Some(within);
-    options.retries = Some(0);
-    let service = client.service(meta::SERVICE).with_options(options);
-    let call = service.prepare(&method, cx, Codec::JSON, Body::One(Payload::encoded(text, Codec::JSON)))?;
-    let bytes = service.call(call).await?.body.one()?.bytes()?;
-    serde_json::from_slice(&bytes).map_err(unreadable)
+    let request = serde_json::to_string(filter).map_err(unreadable)?;
+    let service = client.service(meta::SERVICE).configure(|options| {
+        options.timeout = Some(within);
+        options.retries = Some(0);
+    });
+    let answer = service.call_json(cx, method, request).await?;
+    serde_json::from_value(answer).map_err(unreadable)
 }

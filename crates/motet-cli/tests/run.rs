@@ -175,20 +175,23 @@ fn nothing_is_left_when_motet_run_is_killed() {
 #[test]
 fn what_a_service_has_started_ends_with_it() {
     let place = Place::new();
+    let word = format!("deaf-{}", std::process::id());
     place.project("stubborn");
     place.write(
         "stubborn/src/main.rs",
-        "fn main() {
-            std::process::Command::new(\"sh\").args([\"-c\", \"trap '' TERM; echo deaf; while :; do sleep 1; done\"])
-                .status().expect(\"a shell\");
-        }",
+        &r#"fn main() {
+            std::process::Command::new("sh").args(["-c", "trap '' TERM; echo WORD; while :; do sleep 1; done"])
+                .status().expect("a shell");
+        }"#
+        .replace("WORD", &word),
     );
     // The program itself ends when it is asked to, the shell that it has started does not.
     let mut run = Beside::start(place.motet("stubborn", &["run"]));
-    run.expect("stubborn | deaf", COLD);
+    run.expect(&format!("stubborn | {word}"), COLD);
+    assert_eq!(shells(&word), 1);
     run.signal("-INT");
     assert_eq!(run.end(SOON), Some(0), "{}", run.text());
-    wait_until("the shell ends with it", SOON, || shells("deaf") == 0);
+    wait_until("the shell ends with it", SOON, || shells(&word) == 0);
 }
 
 #[test]

@@ -188,7 +188,10 @@ pub(crate) fn undecodable(codec: &Codec, problem: &str) -> Status {
 
 impl PartialEq for Codec {
     fn eq(&self, other: &Codec) -> bool {
-        self.content_type() == other.content_type()
+        match (&self.0, &other.0) {
+            (Kind::Other(_), _) | (_, Kind::Other(_)) => self.content_type() == other.content_type(),
+            (own, other) => std::mem::discriminant(own) == std::mem::discriminant(other),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What surrounds a call: deadline, metadata, caller, trace and cancellation.
 
 use std::{
+    any::Any,
     cell::RefCell,
     fmt,
     future::Future,
@@ -45,6 +46,7 @@ static NOTHING: Inner = Inner {
     peer: None,
     trace: None,
     capture: None,
+    values: None,
     scope: ScopeRef::None,
 };
 
@@ -55,8 +57,12 @@ struct Inner {
     peer: Option<Arc<Peer>>,
     trace: Option<TraceParent>,
     capture: Option<ReplyMeta>,
+    /// At most one of each type. A Context without any is larger by this pointer and no more.
+    values: Option<Arc<Values>>,
     scope: ScopeRef,
 }
+
+type Values = Vec<Arc<dyn Any + Send + Sync>>;
 
 /// Where cancellation and reply metadata live.
 enum ScopeRef {
@@ -214,7 +220,8 @@ impl Context {
         trace: Option<TraceParent>,
         scope: ScopeRef,
     ) -> Context {
-        Context(Some(Arc::new(Inner { deadline, incoming, outgoing: Metadata::new(), peer, trace, capture: None, scope })))
+        let outgoing = Metadata::new();
+        Context(Some(Arc::new(Inner { deadline, incoming, outgoing, peer, trace, capture: None, values: None, scope })))
     }
 
     /// The Context of the call that this code serves, for libraries that are not handed one. It
@@ -248,6 +255,7 @@ impl Context {
             peer: self.inner().peer.clone(),
             trace: self.inner().trace,
             capture: self.inner().capture.clone(),
+            values: self.inner().values.clone(),
             scope,
         };
         change(&mut inner);
@@ -283,6 +291,30 @@ impl Context {
     #[must_use]
     pub fn with_trace(&self, trace: TraceParent) -> Context {
         self.derive(|inner| inner.trace = Some(trace))
+    }
+
+    /// The same context with a value for the code that it is handed to, in place of one of the same
+    /// type: how middleware tells a handler who the caller is.
+    ///
+    /// Contexts made of this one have it too. It stays on this side of a call: the service that is
+    /// called with it does not see it, not even one of the same process. What is to travel is
+    /// [metadata](Context::with_metadata).
+    ///
+    /// ```
+    /// use motet_core::Context;
+    ///
+    /// #[derive(Debug, PartialEq)]
+    /// struct Caller(&'static str);
+    ///
+    /// let cx = Context::new().with_value(Caller("Ada"));
+    /// assert_eq!(cx.value::<Caller>(), Some(&Caller("Ada")));
+    /// ```
+    #[must_use]
+    pub fn with_value<T: Send + Sync + 'static>(&self, value: T) -> Context {
+        let known = self.inner().values.iter().flat_map(|values| values.iter());
+        let mut values: Values = known.filter(|known| !known.is::<T>()).cloned().collect();
+        values.push(Arc::new(value));
+        self.derive(|inner| inner.values = Some(Arc::new(values)))
     }
 
     /// The same context, and a record of the reply metadata of the calls made with it: the last
@@ -372,6 +404,11 @@ impl Context {
     /// Where the client puts the reply metadata it sees; see [`Context::capture`].
     pub fn captured(&self) -> Option<&ReplyMeta> {
         self.inner().capture.as_ref()
+    }
+
+    /// The value of this type that [`Context::with_value`] has put here.
+    pub fn value<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.inner().values.as_ref()?.iter().find_map(|value| value.downcast_ref())
     }
 
     /// The metadata of the reply, for a handler to set. Outside a handler it leads nowhere.
@@ -535,6 +572,17 @@ mod tests {
         cancel_call.cancel();
         waiter.await.expect("woken");
         assert!(other.is_cancelled());
+    }
+
+    #[test]
+    fn values_are_one_of_a_type_and_inherited() {
+        let cx = Context::new().with_value(1_u8).with_value("text").with_value(2_u8);
+        let child = cx.cancellable().0.with_timeout(Duration::from_secs(9)).detached();
+        for cx in [&cx, &child] {
+            assert_eq!((cx.value::<u8>(), cx.value::<&str>(), cx.value::<u16>()), (Some(&2), Some(&"text"), None));
+        }
+        assert_eq!(cx.inner().values.as_ref().map(|values| values.len()), Some(2));
+        assert!(cx.call_metadata().expect("within limits").is_empty());
     }
 
     #[test]

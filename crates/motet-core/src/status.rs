@@ -203,6 +203,20 @@ impl Status {
         unauthenticated => Unauthenticated,
     }
 
+    /// Internal, for an error that is none of the caller's business: callers read that much and no
+    /// more, the error itself is kept as the [source](Status::with_source).
+    ///
+    /// ```
+    /// # use motet_core::{Result, Status};
+    /// fn stock(path: &str) -> Result<String> {
+    ///     std::fs::read_to_string(path).map_err(Status::internal_from)
+    /// }
+    /// assert_eq!(stock("/no/such/file").unwrap_err().to_string(), "INTERNAL: internal error");
+    /// ```
+    pub fn internal_from(error: impl Into<Box<dyn Error + Send + Sync>>) -> Status {
+        Status::internal("internal error").with_source(error)
+    }
+
     /// What went wrong.
     pub fn code(&self) -> Code {
         self.0.code

@@ -18,7 +18,7 @@ pub trait Transport: Send + Sync + 'static {
     /// Connects to an endpoint, with TLS where the endpoint says so.
     ///
     /// # Errors
-    /// Unavailable, executed: no, when nobody listens there.
+    /// Unavailable, executed: no, when nobody listens there. It says why; who dials says where.
     fn dial<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, Result<BoxIo>>;
 
     /// As [`Transport::dial`], offering these names by ALPN where the endpoint speaks TLS, in place

@@ -9,7 +9,7 @@ pub mod stats;
 pub mod transport;
 pub mod typed;
 
-pub use client::{Client, ClientBuilder, ClientConfig, ServiceClient};
+pub use client::{Client, ClientBuilder, ClientConfig, ServiceClient, StrategyName};
 pub use native::{NativeClient, NativeConfig, NativeServer};
 pub use router::Router;
 pub use selector::{Filter, P2c, Random, RoundRobin, Selector};

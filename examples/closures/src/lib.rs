@@ -8,7 +8,7 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-use motet::{Body, Client, Codec, Context, MethodDescriptor, Payload, Plain, Result, Router, Status};
+use motet::{Context, Plain, Router, Status};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -68,17 +68,4 @@ pub fn router(stock: u32) -> Router {
 
 async fn ask_the_warehouse() {
     std::future::ready(()).await;
-}
-
-/// Calls any method of any service with a JSON body, as a command line tool would.
-///
-/// # Errors
-/// The status of the call.
-pub async fn call(client: &Client, service: &str, method: &str, json: &str) -> Result<String> {
-    let method = Arc::new(MethodDescriptor::new(service, method));
-    let body = Body::One(Payload::encoded(json.to_owned(), Codec::JSON));
-    let service = client.service(service);
-    let call = service.prepare(&method, &Context::new(), Codec::JSON, body)?;
-    let reply = service.call(call).await?.body.one()?;
-    String::from_utf8(reply.bytes()?.into()).map_err(|_| Status::internal("the reply is not JSON"))
 }

@@ -1,10 +1,15 @@
 //! The closures, called in one process and, by the real programs, across two.
 
-use closures::{call, router};
-use motet::{App, Code, RunningApp};
+use closures::router;
+use motet::{App, Client, Code, Context, Result, RunningApp};
 
 async fn app() -> RunningApp {
     App::builder().service(router(10)).start().await.expect("starts")
+}
+
+async fn call(client: &Client, method: &str, json: &str) -> Result<String> {
+    let reply = client.service("closures").call_json(&Context::new(), method, json).await?;
+    Ok(reply.to_string())
 }
 
 #[tokio::test]
@@ -17,7 +22,7 @@ async fn arguments_messages_and_plain_values_are_json_objects() {
         ("left", "{}", r#"{"value":6}"#),
         ("mirror", r#"{"x":1,"y":2}"#, r#"{"x":2,"y":1}"#),
     ] {
-        assert_eq!(call(app.client(), "closures", method, body).await.expect(method), expected);
+        assert_eq!(call(app.client(), method, body).await.expect(method), expected);
     }
     app.stop().await;
 }
@@ -33,9 +38,9 @@ async fn what_is_wrong_is_named() {
         ("gone", "{}", Code::Unimplemented, "closures/gone"),
     ] {
         if code == Code::FailedPrecondition {
-            call(app.client(), "closures", method, r#"{"item":"pear","count":9}"#).await.expect("enough");
+            call(app.client(), method, r#"{"item":"pear","count":9}"#).await.expect("enough");
         }
-        let error = call(app.client(), "closures", method, body).await.expect_err(method);
+        let error = call(app.client(), method, body).await.expect_err(method);
         assert!(error.code() == code && error.message().contains(expected), "{method}: {error}");
     }
     app.stop().await;
@@ -47,13 +52,13 @@ async fn serial_calls_take_turns() {
     let calls: Vec<_> = (0..10)
         .map(|_| {
             let client = app.client().clone();
-            tokio::spawn(async move { call(&client, "closures", "take", r#"{"item":"pear","count":1}"#).await })
+            tokio::spawn(async move { call(&client, "take", r#"{"item":"pear","count":1}"#).await })
         })
         .collect();
     for call in calls {
         call.await.expect("no panic").expect("one for each");
     }
-    assert_eq!(call(app.client(), "closures", "left", "{}").await.expect("a number"), r#"{"value":0}"#);
+    assert_eq!(call(app.client(), "left", "{}").await.expect("a number"), r#"{"value":0}"#);
     app.stop().await;
 }
 

@@ -13,7 +13,7 @@ fn shop() -> MyShop {
 #[tokio::test]
 async fn a_caller_matches_on_what_the_service_returned() {
     let app = Service::new("warehouse").serve(WarehouseServer::new(Pears)).start().await.expect("starts");
-    let remote = app.client().to(&app.endpoints()[0].to_string()).expect("an address");
+    let remote = app.client().to(&app.endpoints()[0]).expect("an address");
     let cx = &Context::new();
     for warehouse in [WarehouseClient::local(Pears), WarehouseClient::new(remote)] {
         assert_eq!(warehouse.take(cx, "pear".into(), 3).await, Ok(4));
@@ -41,7 +41,7 @@ async fn an_error_of_a_service_behind_passes_through_with_its_reason() {
 #[tokio::test]
 async fn a_status_says_whether_the_method_ran() {
     let app = App::builder().service(ShopServer::new(shop())).start().await.expect("starts");
-    let remote = app.client().to(&app.endpoints()[0].to_string()).expect("an address");
+    let remote = app.client().to(&app.endpoints()[0]).expect("an address");
     let cx = &Context::new();
     for client in [app.client().clone(), remote.clone()] {
         let refused = ShopClient::new(&client).open(cx, 25).await.expect_err("no such hour");

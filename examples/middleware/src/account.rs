@@ -1,8 +1,9 @@
-//! A token that clients send and servers ask for: middleware as types.
+//! A token that clients send and servers ask for: middleware as types, which tells the handler who
+//! the caller is.
 
 use std::fmt;
 
-use motet::{BoxFuture, Call, Middleware, Next, Reply, Result, Status, meta};
+use motet::{BoxFuture, Call, Middleware, Next, Reply, Result, Status};
 
 const AUTHORIZATION: &str = "authorization";
 
@@ -25,27 +26,36 @@ impl Middleware for SendToken {
     }
 }
 
-/// Answers calls without the token before they reach a handler. Middleware sees every call, those of
-/// the built-in service too: it guards itself, and its health is open to whoever watches
-/// the process.
-pub struct RequireToken(String);
+/// Who calls: a value that [`RequireToken`] puts into the Context.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The name.
+    pub name: String,
+}
+
+/// Answers calls without the token before they reach a handler, and tells the handler whose it is.
+/// The health of the process is open to whoever watches it: middleware is for the App's own services.
+pub struct RequireToken {
+    token: String,
+    account: Account,
+}
 
 impl RequireToken {
-    /// This token.
-    pub fn new(token: impl Into<String>) -> RequireToken {
-        RequireToken(token.into())
+    /// This token, which is that of the account of this name.
+    pub fn new(token: impl Into<String>, name: impl Into<String>) -> RequireToken {
+        RequireToken { token: token.into(), account: Account { name: name.into() } }
     }
 }
 
 impl Middleware for RequireToken {
-    fn handle<'a>(&'a self, call: Call, next: Next) -> BoxFuture<'a, Result<Reply>> {
+    fn handle<'a>(&'a self, mut call: Call, next: Next) -> BoxFuture<'a, Result<Reply>> {
         Box::pin(async move {
-            if call.method.service() == meta::SERVICE {
-                return next.run(call).await;
-            }
             let token = call.metadata.get(AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
             match token {
-                Some(token) if same(token, &self.0) => next.run(call).await,
+                Some(token) if same(token, &self.token) => {
+                    call.cx = call.cx.with_value(self.account.clone());
+                    next.run(call).await
+                }
                 Some(_) => Err(Status::permission_denied("the token is not the right one")),
                 None => Err(Status::unauthenticated(format!("send a token as metadata {AUTHORIZATION}"))),
             }

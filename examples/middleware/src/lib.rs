@@ -7,7 +7,7 @@ mod timing;
 
 use motet::prelude::*;
 
-pub use account::{RequireToken, SendToken};
+pub use account::{Account, RequireToken, SendToken};
 pub use request_id::{REQUEST_ID, request_ids};
 pub use timing::{Log, timed};
 
@@ -16,6 +16,8 @@ pub use timing::{Log, timed};
 pub trait Library {
     /// Says hello, and in which request.
     async fn hello(&self, cx: &Context, name: String) -> Result<String>;
+    /// Says who the caller is.
+    async fn whoami(&self, cx: &Context) -> Result<String>;
     /// Says hello by asking another library.
     async fn forward(&self, cx: &Context, name: String) -> Result<String>;
     /// Lists so many books.
@@ -33,6 +35,11 @@ impl Library for MyLibrary {
     async fn hello(&self, cx: &Context, name: String) -> Result<String> {
         let request = cx.metadata().get(REQUEST_ID).unwrap_or("none");
         Ok(format!("hello {name}, request {request}"))
+    }
+
+    async fn whoami(&self, cx: &Context) -> Result<String> {
+        let account = cx.value::<Account>().ok_or_else(|| Status::unauthenticated("nobody knows who you are"))?;
+        Ok(account.name.clone())
     }
 
     async fn forward(&self, cx: &Context, name: String) -> Result<String> {

@@ -12,7 +12,7 @@ async fn main() -> Result<()> {
         .registry(registry.clone())
         // The first is the outermost: it also sees what the second refuses.
         .middleware(timed(log.clone()))
-        .middleware(RequireToken::new("secret"))
+        .middleware(RequireToken::new("secret", "Ada"))
         .service(LibraryServer::new(MyLibrary { behind: None }))
         .start()
         .await?;
@@ -24,7 +24,8 @@ async fn main() -> Result<()> {
         .await?;
     let library = LibraryClient::new(client.client());
     let cx = &Context::new();
-    println!("{}", library.hello(cx, "Ada".into()).await?);
+    let name = library.whoami(cx).await?;
+    println!("{}", library.hello(cx, name).await?);
     println!("{:?}", library.books(cx, 3).await?.collect().await?);
     let mut endless = library.books(cx, u32::MAX).await?;
     let _ = endless.next().await;

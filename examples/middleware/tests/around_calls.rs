@@ -1,12 +1,9 @@
 //! What middleware sees and does.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use middleware::{Library, LibraryClient, LibraryServer, Log, MyLibrary, RequireToken, SendToken, request_ids, timed};
-use motet::{
-    App, AppBuilder, Body, Code, Codec, Context, Entropy, Executed, MemoryRegistry, MethodDescriptor, Payload,
-    RunningApp, meta,
-};
+use motet::{App, AppBuilder, Code, Context, Entropy, Executed, MemoryRegistry, RunningApp, meta};
 
 async fn start(app: AppBuilder) -> RunningApp {
     app.start().await.expect("starts")
@@ -19,7 +16,7 @@ fn library() -> LibraryServer {
 #[tokio::test]
 async fn a_call_without_the_token_reaches_no_handler() {
     let registry = MemoryRegistry::new();
-    let guarded = App::builder().registry(registry.clone()).middleware(RequireToken::new("right")).service(library());
+    let guarded = App::builder().registry(registry.clone()).middleware(RequireToken::new("right", "Ada")).service(library());
     let server = start(guarded).await;
     for (token, expected) in
         [(Some("right"), None), (Some("wrong"), Some(Code::PermissionDenied)), (None, Some(Code::Unauthenticated))]
@@ -30,8 +27,8 @@ async fn a_call_without_the_token_reaches_no_handler() {
         }
         let client = start(app).await;
         let library = LibraryClient::new(client.client());
-        let outcome = library.hello(&Context::new(), "Ada".into()).await;
-        assert_eq!(outcome.err().map(|error| error.code()), expected);
+        let outcome = library.whoami(&Context::new()).await;
+        assert_eq!(outcome.map_err(|error| error.code()), expected.map_or(Ok("Ada".to_owned()), Err));
         let stream = library.books(&Context::new(), 1).await;
         assert_eq!(stream.err().map(|error| error.code()), expected, "streams are calls");
         client.stop().await;
@@ -41,12 +38,10 @@ async fn a_call_without_the_token_reaches_no_handler() {
 
 #[tokio::test]
 async fn health_needs_no_token() {
-    let server = start(App::builder().middleware(RequireToken::new("right")).service(library())).await;
-    let client = server.client().to(&server.endpoints()[0].to_string()).expect("an address");
-    let (health, service) = (Arc::new(MethodDescriptor::new(meta::SERVICE, "health")), client.service(meta::SERVICE));
-    let nothing = Body::One(Payload::encoded("{}", Codec::JSON));
-    let call = service.prepare(&health, &Context::new(), Codec::JSON, nothing).expect("a call");
-    assert!(service.call(call).await.is_ok());
+    let server = start(App::builder().middleware(RequireToken::new("right", "Ada")).service(library())).await;
+    let client = server.client().to(&server.endpoints()[0]).expect("an address");
+    let health = client.service(meta::SERVICE).call_json(&Context::new(), "health", "{}").await.expect("an answer");
+    assert_eq!(health["ready"], true);
     server.stop().await;
 }
 
@@ -129,6 +124,7 @@ fn the_program_prints_its_log() {
     let text = String::from_utf8(output.stdout).expect("text");
     let lines: Vec<_> = text.lines().collect();
     assert!(lines[0].starts_with("hello Ada, request "), "{text}");
-    assert_eq!(lines[1..4], ["[0, 1, 2]", "library/hello: OK, 1 messages", "library/books: OK, 3 messages"]);
-    assert!(lines[4].starts_with("library/books: CANCELLED"), "{text}");
+    assert_eq!(lines[1..3], ["[0, 1, 2]", "library/whoami: OK, 1 messages"]);
+    assert_eq!(lines[3..5], ["library/hello: OK, 1 messages", "library/books: OK, 3 messages"]);
+    assert!(lines[5].starts_with("library/books: CANCELLED"), "{text}");
 }

@@ -9,7 +9,7 @@ use streaming::{MyNumbers, NumbersClient, NumbersServer, tour};
 async fn main() -> motet::Result<()> {
     let app = Service::new("numbers").serve(NumbersServer::new(MyNumbers::default())).start().await?;
     // By address, and so over TCP; `app.client()` itself would skip the network.
-    let client = app.client().to(&app.endpoints()[0].to_string())?;
+    let client = app.client().to(&app.endpoints()[0])?;
     for line in tour(&NumbersClient::new(client)).await? {
         println!("{line}");
     }

@@ -18,7 +18,7 @@ const EXPECTED: [&str; 8] = [
 
 async fn remote(service: MyNumbers) -> (RunningApp, NumbersClient) {
     let app = Service::new("numbers").serve(NumbersServer::new(service)).start().await.expect("starts");
-    let client = app.client().to(&app.endpoints()[0].to_string()).expect("an address");
+    let client = app.client().to(&app.endpoints()[0]).expect("an address");
     (app, NumbersClient::new(client))
 }
 

@@ -41,7 +41,7 @@ async fn visit(server: &RunningApp, tls: Option<ClientTls>) -> (Result<String>, 
         app = app.client_tls(tls);
     }
     let app = app.start().await.expect("starts");
-    let door = DoorClient::new(app.client().to(&server.endpoints()[0].to_string()).expect("an address"));
+    let door = DoorClient::new(app.client().to(&server.endpoints()[0]).expect("an address"));
     let cx = &Context::new();
     let outcome = (door.knock(cx).await, door.enter(cx).await);
     app.stop().await;
@@ -88,6 +88,21 @@ async fn a_server_that_is_not_trusted_is_not_called() {
 }
 
 #[tokio::test]
+async fn a_port_without_tls_is_said_to_be_one() {
+    let world = World::new();
+    let server = App::builder().service(DoorServer::new(MyDoor::default())).start().await.expect("starts");
+    let client = App::builder().client_tls(world.trusting()).start().await.expect("starts");
+    let address = format!("tcp+tls://{}", server.endpoints()[0].address);
+    let door = DoorClient::new(client.client().to(&address).expect("an address"));
+    let error = door.knock(&Context::new()).await.expect_err("no TLS there");
+    assert_eq!((error.code(), error.executed()), (Code::Unavailable, Executed::No));
+    assert!(error.message().starts_with(&format!("cannot connect to {address}: the TLS handshake")), "{error}");
+    assert!(error.message().contains("leave +tls out"), "{error}");
+    client.stop().await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn files_do_the_same_as_values() {
     let (world, folder) = (World::new(), tempfile::tempdir().expect("a folder"));
     let host = world.authority.issue(&["localhost", "127.0.0.1"]).expect("names");
@@ -103,7 +118,7 @@ async fn files_do_the_same_as_values() {
     let server = App::builder().config(config.clone()).service(DoorServer::new(MyDoor::default()));
     let server = server.start().await.expect("starts");
     let client = App::builder().config(config).start().await.expect("starts");
-    let door = DoorClient::new(client.client().to(&server.endpoints()[0].to_string()).expect("an address"));
+    let door = DoorClient::new(client.client().to(&server.endpoints()[0]).expect("an address"));
     assert_eq!(door.knock(&Context::new()).await.as_deref(), Ok("somebody by tcp, mutual TLS, from this machine"));
     client.stop().await;
     server.stop().await;

@@ -8,7 +8,7 @@ use validation::{Accounts, AccountsClient, AccountsServer, Address, MyAccounts, 
 #[motet::main]
 async fn main() -> motet::Result<()> {
     let app = Service::new("accounts").serve(AccountsServer::new(MyAccounts)).start().await?;
-    let accounts = AccountsClient::new(app.client().to(&app.endpoints()[0].to_string())?);
+    let accounts = AccountsClient::new(app.client().to(&app.endpoints()[0])?);
     let nowhere = Address { town: "Nowhere".into(), code: "12".into() };
     let account = SignUp {
         user: "a!".into(),

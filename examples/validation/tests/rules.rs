@@ -25,7 +25,7 @@ fn good() -> SignUp {
 
 async fn remote() -> (RunningApp, AccountsClient) {
     let app = Service::new("accounts").serve(AccountsServer::new(MyAccounts)).start().await.expect("starts");
-    let client = app.client().to(&app.endpoints()[0].to_string()).expect("an address");
+    let client = app.client().to(&app.endpoints()[0]).expect("an address");
     (app, AccountsClient::new(client))
 }
 

@@ -7,7 +7,7 @@ use motet_core::{
     Status, Strategy, Transport,
 };
 use motet_registry_file::FileRegistry;
-use motet_rpc::{Client, ClientBuilder, ClientTls, Server, ServerBuilder, ServerTls, typed::IntoService};
+use motet_rpc::{Client, ClientBuilder, ClientTls, Filter, Server, ServerBuilder, ServerTls, typed::IntoService};
 
 use super::{RunningApp, run, running::Started, wiring};
 use crate::{
@@ -234,7 +234,8 @@ impl AppBuilder {
         self
     }
 
-    /// Adds middleware around every call that is served, inside that which was added before.
+    /// Adds middleware around every call of this App's services, inside that which was added before.
+    /// Calls of the built-in [`meta`](crate::meta) service, which guards itself, do not pass it.
     #[must_use]
     pub fn middleware(mut self, middleware: impl Middleware) -> AppBuilder {
         self.server = self.server.middleware(middleware);
@@ -276,7 +277,16 @@ impl AppBuilder {
         self
     }
 
-    /// Chooses nodes by this strategy; power of two choices by default.
+    /// Leaves to a call the nodes that this filter keeps, of those that earlier ones have kept.
+    /// Services of this App are called without the network, whatever filters say.
+    #[must_use]
+    pub fn filter(mut self, filter: impl Filter) -> AppBuilder {
+        self.client = self.client.filter(Arc::new(filter));
+        self
+    }
+
+    /// Chooses nodes by this strategy; power of two choices by default. `client.strategy` in
+    /// configuration names one of those that there are, and counts above it.
     #[must_use]
     pub fn strategy(mut self, strategy: Arc<dyn Strategy>) -> AppBuilder {
         self.client = self.client.strategy(strategy);

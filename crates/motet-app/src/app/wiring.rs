@@ -69,7 +69,8 @@ pub(super) async fn assemble(
         offered: Mutex::default(),
         nodes: Mutex::default(),
     });
-    shared.server.add(meta::service(&shared)?)?;
+    // It guards itself, and a prober of its health has no credentials of the user's services.
+    shared.server.add_without_middleware(meta::service(&shared)?)?;
     Ok(shared)
 }
 

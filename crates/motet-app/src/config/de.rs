@@ -13,7 +13,8 @@ use serde::de::{
 };
 use serde_json::{Map, Value};
 
-use super::{duration, nearest, tree::Origins};
+use super::{nearest, tree::Origins};
+use crate::duration;
 
 /// A value at its place in the tree.
 pub(super) struct Located<'a> {
@@ -300,7 +301,9 @@ impl Located<'_> {
     fn duration<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
         let time = self.value.as_str().and_then(duration::parse);
         let Some(time) = time else {
-            return Err(Problem::new(format!("must be {}", duration::EXPECTED)).at(&self.path));
+            let number = self.value.is_number() || self.value.as_str().is_some_and(|text| text.parse::<f64>().is_ok());
+            let fix = if number { "; a number needs a unit: \"5s\" is five seconds" } else { "" };
+            return Err(Problem::new(format!("must be {}{fix}", duration::EXPECTED)).at(&self.path));
         };
         let parts = [time.as_secs(), u64::from(time.subsec_nanos())].map(Value::from).to_vec();
         Located { value: Value::Array(parts), ..self }.visit(visitor)

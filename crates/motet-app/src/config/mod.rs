@@ -2,7 +2,6 @@
 //! remembering where it came from.
 
 mod de;
-mod duration;
 mod layers;
 mod nearest;
 mod settings;

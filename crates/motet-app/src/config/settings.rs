@@ -364,11 +364,46 @@ mod tests {
             ("[registry]\nttl = '1ms'", "registry.ttl must be at least"),
             ("[client]\ntimout = '1s'", "did you mean \"timeout\"?"),
             ("[client]\ntimeout = 1", "client.timeout must be a time"),
+            ("[client]\nstrategy = 'fastest'", "client.strategy must be one of \"p2c\", \"random\", \"round-robin\""),
             ("[client.tls]\nca_file = 'x'", "client.tls.ca_file is no known key"),
-            ("[server]\nhead_timeout = true", "server.head_timeout must be a duration"),
+            ("[server]\nhead_timeout = true", "server.head_timeout must be a time"),
         ] {
             let error = read(toml).expect_err(toml);
             assert!(error.message().contains(expected), "{error}");
+        }
+    }
+
+    /// One syntax for all sections, whether it comes from a file, the environment or a flag.
+    #[test]
+    fn times_are_written_alike_everywhere() {
+        let keys = ["server.head_timeout", "client.timeout", "app.stop_timeout", "registry.ttl", "app.drain_delay"];
+        for key in keys {
+            let set = |value: &str| {
+                let (section, name) = key.split_once('.').expect("a section");
+                let variable = format!("MOTET_{}__{}", section.to_uppercase(), name.to_uppercase());
+                let quoted = format!("{key} = {value:?}");
+                [
+                    Config::toml(&quoted).expect("TOML"),
+                    super::super::load(&[], [(variable, value.to_owned())], []).expect("loads").config,
+                    super::super::load(&[], [], [format!("--set={key}={value}")]).expect("loads").config,
+                ]
+            };
+            for config in set("1h30m") {
+                let settings = Settings::read(&config).expect(key);
+                let time = match key {
+                    "server.head_timeout" => settings.server.head_timeout,
+                    "client.timeout" => settings.client.timeout,
+                    "app.stop_timeout" => settings.app.stop_timeout,
+                    "registry.ttl" => settings.registry.ttl,
+                    _ => settings.app.drain_delay.expect("set"),
+                };
+                assert_eq!(time, Duration::from_secs(5400), "{key}");
+            }
+            let number = Config::toml(&format!("{key} = 5")).expect("TOML");
+            for config in set("5").into_iter().chain([number]) {
+                let error = Settings::read(&config).expect_err("no unit").to_string();
+                assert!(error.contains(key) && error.contains("\"5s\" is five seconds"), "{error}");
+            }
         }
     }
 

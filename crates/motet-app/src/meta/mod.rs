@@ -4,7 +4,8 @@
 //! tools call it at the node whose services they ask about. Its messages travel as MessagePack or
 //! JSON. `health` answers everyone; the others answer callers on the same machine, callers with a
 //! verified client certificate, and callers that send the configured `server.introspection_token` as
-//! metadata [`TOKEN`]. `server.introspection = "anyone"` opens them to all.
+//! metadata [`TOKEN`]. `server.introspection = "anyone"` opens them to all. It guards itself: the
+//! middleware of the App's own services is not around its calls.
 //!
 //! | method | request | reply |
 //! |---|---|---|

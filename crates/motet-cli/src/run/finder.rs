@@ -90,7 +90,7 @@ struct Described {
 /// What the process of a node says that it serves.
 async fn describe(client: &Client, node: &Node) -> Option<Vec<ServiceDescriptor>> {
     let method = Arc::new(MethodDescriptor::new("motet.meta", "describe").family(Family::Plain));
-    let meta = client.to(&node.endpoints.first()?.to_string()).ok()?.service("motet.meta");
+    let meta = client.to(node.endpoints.first()?.to_string()).ok()?.service("motet.meta");
     let body = Body::One(Payload::encoded("{}", Codec::JSON));
     let call = meta.prepare(&method, &Context::new().with_timeout(ANSWER), Codec::JSON, body).ok()?;
     let reply = meta.call(call).await.ok()?.body.one().ok()?.bytes().ok()?;

@@ -59,8 +59,7 @@ impl Transport for MemoryTransport {
     fn dial<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, Result<BoxIo>> {
         Box::pin(async move {
             let name = &endpoint.address;
-            let nobody =
-                || Status::unavailable(format!("nobody listens at memory://{name}")).with_executed(crate::Executed::No);
+            let nobody = || Status::unavailable("nobody listens there").with_executed(crate::Executed::No);
             let sender = {
                 let mut listeners = self.0.listeners.lock().unwrap_or_else(PoisonError::into_inner);
                 listeners.retain(|_, sender| !sender.is_closed());

@@ -52,28 +52,34 @@ pub(super) fn write(model: &Model) -> TokenStream {
                 #one_way(self.0.clone())
             }
 
-            /// The same client with these options for all calls.
+            /// The same client with these options for all calls, in place of those it has.
             #[must_use]
             #vis fn with_options(&self, options: #core::CallOptions) -> Self {
                 Self(self.0.with_options(options))
             }
 
+            /// The same client with the options of its calls changed; those not touched stay.
+            #[must_use]
+            #vis fn configure(&self, change: impl ::core::ops::FnOnce(&mut #core::CallOptions)) -> Self {
+                Self(self.0.configure(change))
+            }
+
             /// The same client with this time for each call, in place of the method's and the client's.
             #[must_use]
             #vis fn with_timeout(&self, timeout: ::core::time::Duration) -> Self {
-                Self(self.0.change(|options| options.timeout = ::core::option::Option::Some(timeout)))
+                Self(self.0.configure(|options| options.timeout = ::core::option::Option::Some(timeout)))
             }
 
             /// The same client with this codec, in place of the methods' own.
             #[must_use]
             #vis fn with_codec(&self, codec: #core::Codec) -> Self {
-                Self(self.0.change(|options| options.codec = ::core::option::Option::Some(codec)))
+                Self(self.0.configure(|options| options.codec = ::core::option::Option::Some(codec)))
             }
 
             /// The same client, calling the node with this id and no other.
             #[must_use]
             #vis fn with_node(&self, id: impl ::core::convert::Into<::std::string::String>) -> Self {
-                Self(self.0.change(|options| options.node = ::core::option::Option::Some(id.into())))
+                Self(self.0.configure(|options| options.node = ::core::option::Option::Some(id.into())))
             }
         }
 

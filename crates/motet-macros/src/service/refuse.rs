@@ -71,7 +71,7 @@ pub(super) fn check_names(methods: &[Method]) -> syn::Result<()> {
             );
             return Err(Error::new(method.ident.span(), message));
         }
-        if ["one_way", "with_options", "with_timeout", "with_codec", "with_node"]
+        if ["one_way", "configure", "with_options", "with_timeout", "with_codec", "with_node"]
             .iter()
             .any(|taken| method.ident == taken)
         {

@@ -97,7 +97,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the strategy.
+    /// Sets the strategy; one that [`ClientConfig::strategy`] names goes before it.
     #[must_use]
     pub fn strategy(mut self, strategy: Arc<dyn Strategy>) -> ClientBuilder {
         self.selector = self.selector.strategy(strategy);
@@ -135,6 +135,10 @@ impl ClientBuilder {
 
     /// The client.
     pub fn build(self) -> Client {
+        let selector = match self.config.strategy {
+            Some(name) => self.selector.strategy(name.strategy()),
+            None => self.selector,
+        };
         let budget = RetryBudget::new(self.config.retry_ratio, self.config.retries_per_second);
         Client::from_settings(Settings {
             config: self.config,
@@ -143,7 +147,7 @@ impl ClientBuilder {
             codecs: self.codecs,
             protocols: self.protocols,
             middleware: self.middleware.into(),
-            selector: self.selector,
+            selector,
             entropy: self.entropy.unwrap_or_else(Entropy::from_system),
             stats: self.stats,
             local: self.local.map(|(dispatcher, drain)| Local::new(dispatcher, drain)),
@@ -152,6 +156,23 @@ impl ClientBuilder {
             pools: Default::default(),
             health: Default::default(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Random, client::StrategyName};
+
+    #[test]
+    fn a_configured_strategy_goes_before_that_of_the_code() {
+        for (configured, expected) in
+            [(None, "random"), (Some(StrategyName::P2c), "p2c"), (Some(StrategyName::RoundRobin), "round_robin")]
+        {
+            let config = ClientConfig { strategy: configured, ..ClientConfig::default() };
+            let client = ClientBuilder::default().strategy(Arc::new(Random)).config(config).build();
+            assert_eq!(format!("{:?}", client.0.settings.selector), format!("Selector(0 filters, {expected})"));
+        }
     }
 }
 

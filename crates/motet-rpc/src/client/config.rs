@@ -1,9 +1,11 @@
 //! Settings of a client.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use motet_core::FailMode;
+use motet_core::{FailMode, Strategy};
 use serde::{Deserialize, Serialize};
+
+use crate::{P2c, Random, RoundRobin};
 
 /// Settings of a [`Client`](crate::Client). [`Default`] gives what each field says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,12 +28,38 @@ pub struct ClientConfig {
     pub backoff_min: Duration,
     /// The longest: 5 s.
     pub backoff_max: Duration,
+    /// How to choose among nodes; `None`, the default, leaves it to the builder's strategy.
+    pub strategy: Option<StrategyName>,
     /// How many connections to hold to one node, at most 64; `None`, the default, leaves it to the
     /// protocol.
     pub connections_per_node: Option<usize>,
     /// How long a node to which a connection is open stays in use when the registry comes back from
     /// an outage without it: 10 s, enough for the node to register again.
     pub outage_grace: Duration,
+}
+
+/// A strategy that every client has, by its name in configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum StrategyName {
+    /// [`P2c`].
+    P2c,
+    /// [`Random`].
+    Random,
+    /// [`RoundRobin`].
+    RoundRobin,
+}
+
+impl StrategyName {
+    /// The strategy.
+    pub fn strategy(self) -> Arc<dyn Strategy> {
+        match self {
+            StrategyName::P2c => Arc::new(P2c),
+            StrategyName::Random => Arc::new(Random),
+            StrategyName::RoundRobin => Arc::new(RoundRobin),
+        }
+    }
 }
 
 impl Default for ClientConfig {
@@ -45,6 +73,7 @@ impl Default for ClientConfig {
             retries_per_second: 10.0,
             backoff_min: Duration::from_millis(10),
             backoff_max: Duration::from_secs(5),
+            strategy: None,
             connections_per_node: None,
             outage_grace: Duration::from_secs(10),
         }

@@ -49,7 +49,7 @@ use std::{
 
 use motet_core::{CallOptions, Dispatcher, Entropy, Map, Node, Registry, Result, Service};
 
-pub use self::{builder::ClientBuilder, config::ClientConfig, service::ServiceClient};
+pub use self::{builder::ClientBuilder, config::{ClientConfig, StrategyName}, service::ServiceClient};
 use self::{settings::Settings, target::Target};
 use crate::{
     Stats,
@@ -96,16 +96,24 @@ impl Client {
 
     /// A client whose calls, whatever the service, go to this address and ask no registry:
     /// `host:port`, `tcp://host:port`, `tcp+tls://host:port`, `unix:///path`, `memory://name`, or
-    /// `grpc://host:port` for a protocol by name. It shares connections, counters and budget with
-    /// this one.
+    /// `grpc://host:port` for a protocol by name. An [`Endpoint`](motet_core::Endpoint) is written so
+    /// too. It shares connections, counters and budget with this one.
+    ///
+    /// ```no_run
+    /// # fn example(client: motet_rpc::Client, node: motet_core::Node) -> motet_core::Result<()> {
+    /// let by_text = client.to("127.0.0.1:4000")?;
+    /// let by_endpoint = client.to(&node.endpoints[0])?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// InvalidArgument for an address it cannot read; FailedPrecondition when this client speaks no
     /// protocol.
-    pub fn to(&self, address: &str) -> Result<Client> {
+    pub fn to(&self, address: impl fmt::Display) -> Result<Client> {
         let settings = &self.0.settings;
         let has = |scheme: &str| settings.transports.find(scheme).is_ok();
-        let endpoint = address::parse(address, &settings.protocol_names(), &has)?;
+        let endpoint = address::parse(&address.to_string(), &settings.protocol_names(), &has)?;
         let node = Node::new("", endpoint.to_string()).endpoint(endpoint);
         let pinned = Inner { settings: settings.clone(), targets: Mutex::default(), pinned: Some(node) };
         Ok(Client(Arc::new(pinned)))

@@ -1,11 +1,12 @@
 //! Calls to one service.
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
 use motet_core::{
     Body, BoxFuture, Call, CallOptions, Codec, Context, Deadline, Ends, Handler, Kind, Limit, MethodDescriptor, Next,
-    Reply, Result, Status,
+    Payload, Reply, Result, Status,
 };
+use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
@@ -39,6 +40,14 @@ impl ServiceClient {
         ServiceClient { target: self.target.clone(), options: Arc::new(options) }
     }
 
+    /// The same client with its options changed.
+    #[must_use]
+    pub fn configure(&self, change: impl FnOnce(&mut CallOptions)) -> ServiceClient {
+        let mut options = CallOptions::clone(&self.options);
+        change(&mut options);
+        self.with_options(options)
+    }
+
     /// The codec in which a call of this method would like to go: the options', else the method's.
     pub fn codec(&self, method: &MethodDescriptor) -> Codec {
         if let Some(codec) = &self.options.codec {
@@ -59,6 +68,33 @@ impl ServiceClient {
         let mut call = Call::new(method.clone(), cx.clone(), body, codec, self.options.clone());
         call.metadata = cx.call_metadata()?;
         Ok(call)
+    }
+
+    /// Calls a unary method by name, in JSON: for tools, and for services whose trait is not at hand.
+    /// The request is whatever is written as JSON, a [`serde_json::Value`] or its text; arguments that
+    /// are no lone message are the fields of an object. A reply of nothing is null.
+    ///
+    /// ```no_run
+    /// # async fn example(client: motet_rpc::Client) -> motet_core::Result<()> {
+    /// # let cx = motet_core::Context::new();
+    /// let reply = client.service("greeter").call_json(&cx, "hello", r#"{"name": "Ada"}"#).await?;
+    /// println!("{}", reply["text"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The status of the call; Internal for a reply that is not JSON.
+    pub async fn call_json(&self, cx: &Context, method: &str, request: impl Display) -> Result<Value> {
+        let method = Arc::new(MethodDescriptor::new(self.name(), method));
+        let body = Body::One(Payload::encoded(request.to_string(), Codec::JSON));
+        let call = self.prepare(&method, cx, Codec::JSON, body)?;
+        let reply = self.call(call).await?.body.one()?.bytes()?;
+        if reply.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&reply)
+            .map_err(|error| Status::internal(format!("{}: the reply is not JSON", method.path)).with_source(error))
     }
 
     /// Makes a call of any kind; resolves at the reply's head, for a one-way call once it is written.
@@ -145,7 +181,7 @@ impl std::fmt::Debug for ServiceClient {
 mod tests {
     use std::time::Duration;
 
-    use motet_core::{MethodOptions, Payload};
+    use motet_core::MethodOptions;
 
     use super::*;
 

@@ -212,6 +212,59 @@ pub(crate) fn finish(out: &mut BytesMut, start: usize) {
     out[start..start + 3].copy_from_slice(&(length as u32).to_le_bytes()[..3]);
 }
 
+/// The short numbers at the front of a frame, gathered on the stack: every append to a `BytesMut` is
+/// a function call with checks of its own.
+pub(crate) struct Front {
+    bytes: [u8; 48],
+    len: usize,
+}
+
+impl Front {
+    /// The header, whose length [`finish`] fills in, the stream and the flags, which stand at the
+    /// offset that is returned with it.
+    pub(crate) fn new(kind: u8, stream: u64, flags: u8) -> (Front, usize) {
+        let mut front = Front { bytes: [0; 48], len: HEADER };
+        front.bytes[HEADER - 1] = kind;
+        front.varint(stream);
+        let at = front.len;
+        front.bytes[at] = flags;
+        front.len += 1;
+        (front, at)
+    }
+
+    pub(crate) fn varint(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.bytes[self.len] = value as u8 | 0x80;
+            value >>= 7;
+            self.len += 1;
+        }
+        self.bytes[self.len] = value as u8;
+        self.len += 1;
+    }
+
+    /// A codec that everyone knows stays here; the name of another is appended behind.
+    pub(crate) fn codec(&mut self, codec: &Codec, out: &mut BytesMut) {
+        match CODECS.iter().position(|known| known == codec) {
+            Some(at) => self.varint(at as u64 + 1),
+            None => {
+                self.flush(out);
+                put_codec(out, codec);
+            }
+        }
+    }
+
+    /// Room for the length of a message, behind everything else.
+    pub(crate) fn length(&mut self) {
+        self.len += 4;
+    }
+
+    /// Appends what has gathered.
+    pub(crate) fn flush(&mut self, out: &mut BytesMut) {
+        out.extend_from_slice(&self.bytes[..self.len]);
+        (self.bytes, self.len) = ([0; 48], 0);
+    }
+}
+
 /// The type and length of the frame that a header announces.
 pub fn header(bytes: &[u8; HEADER]) -> (u8, usize) {
     let word = u32::from_le_bytes(*bytes);

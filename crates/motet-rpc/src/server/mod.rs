@@ -119,7 +119,20 @@ impl Server {
     /// # Errors
     /// AlreadyExists when a path is taken; then none of its methods is served.
     pub fn add(&self, service: Service) -> Result<()> {
-        self.0.dispatcher.add(routes(&service, &self.0.settings))?;
+        self.add_with(service, &self.0.settings)
+    }
+
+    /// As [`Server::add`], for a service that stands beside the user's own: the middleware is not for
+    /// its calls. Deadlines, panics and counters are kept as for all.
+    ///
+    /// # Errors
+    /// As [`Server::add`].
+    pub fn add_without_middleware(&self, service: Service) -> Result<()> {
+        self.add_with(service, &self.0.settings.clone().middleware(Vec::new()))
+    }
+
+    fn add_with(&self, service: Service, settings: &Settings) -> Result<()> {
+        self.0.dispatcher.add(routes(&service, settings))?;
         self.0.entered().services.push(service);
         Ok(())
     }

@@ -43,10 +43,9 @@ impl UnixTransport {
     }
 
     async fn dial(&self, endpoint: &Endpoint, alpn: &[&str]) -> Result<BoxIo> {
-        let stream = UnixStream::connect(&endpoint.address).await.map_err(|error| {
-            Status::unavailable(format!("cannot connect to unix://{}: {error}", endpoint.address))
-                .with_executed(Executed::No)
-        })?;
+        let stream = UnixStream::connect(&endpoint.address)
+            .await
+            .map_err(|error| Status::unavailable(error.to_string()).with_executed(Executed::No))?;
         match endpoint.tls {
             true => dial_tls(self.tls.as_ref(), endpoint, alpn, Box::pin(stream)).await,
             false => Ok(Box::pin(stream)),

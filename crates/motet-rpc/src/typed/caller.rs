@@ -41,11 +41,6 @@ impl Caller {
         Caller { client, methods: methods(descriptor) }
     }
 
-    /// The options of calls.
-    pub fn options(&self) -> CallOptions {
-        self.client.as_ref().map(|client| CallOptions::clone(client.options())).unwrap_or_default()
-    }
-
     /// The same with other options.
     #[must_use]
     pub fn with_options(&self, options: CallOptions) -> Caller {
@@ -53,12 +48,11 @@ impl Caller {
         Caller { client, methods: self.methods.clone() }
     }
 
-    /// The same with the options changed by `f`.
+    /// The same with its options changed.
     #[must_use]
-    pub fn change(&self, f: impl FnOnce(&mut CallOptions)) -> Caller {
-        let mut options = self.options();
-        f(&mut options);
-        self.with_options(options)
+    pub fn configure(&self, change: impl FnOnce(&mut CallOptions)) -> Caller {
+        let client = self.client.as_ref().map(|client| client.configure(change)).map_err(Clone::clone);
+        Caller { client, methods: self.methods.clone() }
     }
 
     /// One request, one reply.

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod by_hand;
+mod by_name;
 mod closures;
 mod codecs;
 mod errors;
@@ -12,3 +13,4 @@ mod one_way;
 mod paths;
 mod queues;
 mod support;
+mod values;

@@ -23,7 +23,6 @@ pub(crate) async fn json(service: &Service, method: &str, body: &str) -> Result<
 /// The service on a port of this machine, and a client that reaches it over TCP.
 pub(crate) async fn remote(name: &str, service: impl IntoService) -> (RunningApp, Client) {
     let app = motet::Service::new(name).serve(service).listen("tcp://127.0.0.1:0").start().await.expect("starts");
-    let endpoint = app.endpoints()[0].to_string();
-    let client = app.client().to(&endpoint).expect("an address");
+    let client = app.client().to(&app.endpoints()[0]).expect("an address");
     (app, client)
 }

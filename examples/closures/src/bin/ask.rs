@@ -2,7 +2,7 @@
 //!
 //! Calls a method of the running service with a JSON body and prints the reply.
 
-use motet::App;
+use motet::{App, Context};
 
 #[motet::main]
 async fn main() -> motet::Result<()> {
@@ -10,7 +10,7 @@ async fn main() -> motet::Result<()> {
     let method = arguments.next().unwrap_or_else(|| "left".to_owned());
     let json = arguments.next().unwrap_or_else(|| "{}".to_owned());
     let app = App::builder().name("ask").registry("file:").start().await?;
-    println!("{}", closures::call(app.client(), "closures", &method, &json).await?);
+    println!("{}", app.client().service("closures").call_json(&Context::new(), &method, json).await?);
     app.stop().await;
     Ok(())
 }

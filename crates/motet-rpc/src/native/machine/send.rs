@@ -11,7 +11,7 @@ use super::{
 };
 use crate::native::{
     compress,
-    wire::{self, MAX_BODY, MAX_PATH, MAX_ROUTES, MESSAGE_COST, flag, kind},
+    wire::{self, Front, MAX_BODY, MAX_PATH, MAX_ROUTES, MESSAGE_COST, flag, kind},
 };
 
 /// What a call's first frame says.
@@ -62,14 +62,15 @@ impl<T> Machine<T> {
         if !head.metadata.is_empty() {
             flags |= flag::METADATA;
         }
-        let open = self.begin(kind::CALL, id, flags);
+        let (mut front, open) = self.begin(kind::CALL, id, flags);
         let key = Arc::as_ptr(head.method) as usize;
         let mut interned = false;
         match self.routes_out.get(&key) {
-            Some((_, index)) => wire::put_varint(&mut self.out, index + 2),
+            Some((_, index)) => front.varint(index + 2),
             None => {
                 interned = self.routes_out.len() < MAX_ROUTES;
-                wire::put_varint(&mut self.out, interned.into());
+                front.varint(interned.into());
+                front.flush(&mut self.out);
                 wire::put_bytes(&mut self.out, path.as_bytes());
                 if interned {
                     let index = self.routes_out.len() as u64;
@@ -77,11 +78,12 @@ impl<T> Machine<T> {
                 }
             }
         }
-        wire::put_codec(&mut self.out, head.codec);
+        front.codec(head.codec, &mut self.out);
         if let Some(timeout) = head.timeout {
-            wire::put_varint(&mut self.out, u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX));
+            front.varint(u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX));
         }
         if !head.metadata.is_empty() {
+            front.flush(&mut self.out);
             wire::put_metadata(&mut self.out, head.metadata);
         }
         let mut stream = Stream::new(data, false, message.is_none(), &self.local, &self.remote);
@@ -89,10 +91,11 @@ impl<T> Machine<T> {
         self.streams.insert(id, stream);
         self.next_stream += 2;
         let Some(message) = message else {
+            front.flush(&mut self.out);
             wire::finish(&mut self.out, open.start);
             return Ok(id);
         };
-        if let Err(status) = self.put_message(id, &open, message, head.compress_above) {
+        if let Err(status) = self.put_message(id, front, &open, message, head.compress_above) {
             // The whole frame was taken back: its id and its path's index are free again.
             self.close(id);
             self.next_stream = id;
@@ -124,11 +127,12 @@ impl<T> Machine<T> {
         if !trailing.is_empty() {
             flags |= flag::TRAILING;
         }
-        let open = self.begin_reply(id, flags, codec, initial, message.codec());
+        let (mut front, open) = self.begin_reply(id, flags, codec, initial, message.codec());
         if !trailing.is_empty() {
+            front.flush(&mut self.out);
             wire::put_metadata(&mut self.out, trailing);
         }
-        self.put_message(id, &open, message, compress_above)?;
+        self.put_message(id, front, &open, message, compress_above)?;
         self.end_sending(id);
         Ok(())
     }
@@ -137,26 +141,28 @@ impl<T> Machine<T> {
     pub fn reply_stream(&mut self, id: u64, codec: &Codec, initial: &Metadata, message_codec: &Codec) {
         if let Some(stream) = self.streams.get_mut(&id).filter(|stream| !stream.sending.ended) {
             stream.sending.streams = true;
-            let open = self.begin_reply(id, flag::STREAM, codec, initial, message_codec);
+            let (mut front, open) = self.begin_reply(id, flag::STREAM, codec, initial, message_codec);
+            front.flush(&mut self.out);
             wire::finish(&mut self.out, open.start);
         }
     }
 
-    fn begin_reply(&mut self, id: u64, mut flags: u8, codec: &Codec, initial: &Metadata, own: &Codec) -> Open {
+    fn begin_reply(&mut self, id: u64, mut flags: u8, codec: &Codec, initial: &Metadata, own: &Codec) -> (Front, Open) {
         if own != codec {
             flags |= flag::CODEC;
         }
         if !initial.is_empty() {
             flags |= flag::METADATA;
         }
-        let open = self.begin(kind::REPLY, id, flags);
+        let (mut front, open) = self.begin(kind::REPLY, id, flags);
         if own != codec {
-            wire::put_codec(&mut self.out, own);
+            front.codec(own, &mut self.out);
         }
         if !initial.is_empty() {
+            front.flush(&mut self.out);
             wire::put_metadata(&mut self.out, initial);
         }
-        open
+        (front, open)
     }
 
     /// Whether a message may be sent on a stream now. If not, [`Event::Writable`] follows, or the
@@ -183,8 +189,8 @@ impl<T> Machine<T> {
         if self.is_ended(id) {
             return Ok(());
         }
-        let open = self.begin(kind::DATA, id, flag::MESSAGE);
-        self.put_message(id, &open, message, compress_above)
+        let (front, open) = self.begin(kind::DATA, id, flag::MESSAGE);
+        self.put_message(id, front, &open, message, compress_above)
     }
 
     /// The caller sends no further messages of its request.
@@ -250,20 +256,24 @@ impl<T> Machine<T> {
         });
     }
 
-    fn begin(&mut self, kind: u8, id: u64, flags: u8) -> Open {
-        let start = wire::begin(&mut self.out, kind);
-        wire::put_varint(&mut self.out, id);
-        let at = self.out.len();
-        self.out.put_u8(flags);
-        Open { start, flags: at }
+    fn begin(&self, kind: u8, id: u64, flags: u8) -> (Front, Open) {
+        let (front, flags) = Front::new(kind, id, flags);
+        (front, Open { start: self.out.len(), flags: self.out.len() + flags })
     }
 
     /// Encodes a message straight into the output, behind the frame that was begun, and queues what
     /// the windows do not let through. On error the frame is taken back.
-    fn put_message(&mut self, id: u64, open: &Open, message: &Payload, compress_above: Option<usize>) -> Result<()> {
-        let length_at = self.out.len();
-        self.out.put_u32_le(0);
-        let body = length_at + 4;
+    fn put_message(
+        &mut self,
+        id: u64,
+        mut front: Front,
+        open: &Open,
+        message: &Payload,
+        compress_above: Option<usize>,
+    ) -> Result<()> {
+        front.length();
+        front.flush(&mut self.out);
+        let (length_at, body) = (self.out.len() - 4, self.out.len());
         if let Err(status) = message.encode_into(&mut self.out).and_then(|()| self.check_length(body)) {
             self.out.truncate(open.start);
             return Err(status);

@@ -135,7 +135,7 @@ impl ClientTls {
         };
         ServerName::try_from(name.to_owned()).map_err(|_| {
             Status::invalid_argument(format!(
-                "{endpoint}: {name:?} is no name for a certificate; set client.tls.server_name"
+                "{name:?} is no name for a certificate; set client.tls.server_name"
             ))
             .with_executed(Executed::No)
         })
@@ -187,17 +187,23 @@ pub(in crate::transport) async fn dial_tls(
     let name = tls.name_for(endpoint)?;
     match tls.connector(alpn).connect(name, io).await {
         Ok(stream) => Ok(Box::pin(stream)),
-        Err(error) => {
-            let problem = explain(&error);
-            Err(Status::unavailable(format!("{endpoint}: {problem}")).with_executed(Executed::No))
-        }
+        Err(error) => Err(Status::unavailable(explain(&error)).with_executed(Executed::No)),
     }
 }
 
 /// What went wrong in a handshake and what to do about it.
 fn explain(error: &io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    let Some(inner) = inner else { return format!("the TLS handshake failed: {error}") };
+    let Some(inner) = inner else {
+        // Without a word is how a server that has no TLS ends such a connection.
+        let hint = match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
+                "; does this port speak TLS? If not, leave +tls out of the address"
+            }
+            _ => "",
+        };
+        return format!("the TLS handshake failed: {error}{hint}");
+    };
     match inner {
         rustls::Error::InvalidCertificate(problem) => {
             let why = match problem {

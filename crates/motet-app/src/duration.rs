@@ -1,13 +1,18 @@
-//! Spans of time as configuration writes them: `250ms`, `10s`, `1h30m`.
+//! Spans of time as people write them, in files, environment, flags and on the command line:
+//! `250ms`, `10s`, `1h30m`.
 
 use std::time::Duration;
 
 /// What the text must look like, for error messages.
-pub(super) const EXPECTED: &str = "a time such as \"250ms\", \"10s\" or \"1h30m\"";
+pub const EXPECTED: &str = "a time such as \"250ms\", \"10s\" or \"1h30m\"";
 
-/// Reads a time: numbers with the units `ns`, `us`, `ms`, `s`, `m`, `h`, `d`, added up. A bare `0`
-/// needs no unit.
-pub(super) fn parse(text: &str) -> Option<Duration> {
+/// Longer is a mistake, and times too far away cannot be represented: a hundred years.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// Reads a time: numbers with the units `ns`, `us`, `ms`, `s`, `m`, `h`, `d`, added up, at most a
+/// hundred years. A number without a unit is refused, since nobody can tell what it counts; a bare `0`
+/// needs none.
+pub fn parse(text: &str) -> Option<Duration> {
     let text = text.trim();
     if text == "0" {
         return Some(Duration::ZERO);
@@ -31,7 +36,7 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
         total = total.checked_add(Duration::try_from_secs_f64(number * unit).ok()?)?;
         rest = rest[letters..].trim_start();
     }
-    (!text.is_empty()).then_some(total)
+    (!text.is_empty() && total <= LONGEST).then_some(total)
 }
 
 #[cfg(test)]
@@ -49,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_number_without_a_unit_is_refused() {
-        for text in ["", "10", "s", "10 s", "-1s", "1w", "1e9s", "1..5s", "99999999999999999999d"] {
+        for text in ["", "10", "s", "10 s", "-1s", "1w", "1e9s", "1..5s", "99999999999999999999d", "101000d"] {
             assert_eq!(parse(text), None, "{text}");
         }
     }
