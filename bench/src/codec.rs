@@ -49,9 +49,18 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// prost, generated code.
+/// prost, generated code, into a slice: into `BytesMut` it takes three times as long.
 fn protobuf<M: ProstSample>(message: &'static str) -> Case {
-    case("protobuf", message, |value: &M, out| Ok(value.encode(out)?), |bytes| Ok(M::decode(bytes)?))
+    case(
+        "protobuf",
+        message,
+        |value: &M, out| {
+            out.resize(value.encoded_len(), 0);
+            value.encode_raw(&mut &mut out[..]);
+            Ok(())
+        },
+        |bytes| Ok(M::decode(bytes)?),
+    )
 }
 
 /// Motet's default codec: protobuf through serde.

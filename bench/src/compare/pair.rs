@@ -58,11 +58,8 @@ impl Pair {
     }
 
     fn start_server(&self, step: &Step) -> Result<Server> {
-        let mut process = self
-            .command("serve", step, |(server, _)| server)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut process =
+            self.command("serve", step, |(server, _)| server).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let stdout = process.stdout.take().context("the server's output")?;
         let mut server = Server { process, address: String::new() };
         BufReader::new(stdout).read_line(&mut server.address)?;

@@ -18,7 +18,7 @@ use crate::window::{Figures, Load};
 mod floor_codec;
 mod floor_raw;
 mod framed;
-mod motet;
+pub(crate) mod motet;
 mod motet_serde;
 mod tarpc;
 mod tonic;
@@ -29,6 +29,7 @@ pub(crate) const ALL: &[Entry] = &[
     Entry::of::<floor_codec::FloorCodec>(),
     Entry::of::<motet::Motet>(),
     Entry::of::<motet::MotetMain>(),
+    Entry::of::<motet::MotetUncounted>(),
     Entry::of::<motet_serde::MotetSerde>(),
     Entry::of::<tonic::Tonic>(),
     Entry::of::<tarpc::Tarpc>(),

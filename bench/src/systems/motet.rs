@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use motet::{Client, ClientConfig, Context, IntoService, NativeClient, NativeServer, Server, TcpTransport};
+use motet::{Client, ClientConfig, Context, IntoService, NativeClient, NativeServer, Server, Stats, TcpTransport};
 use tokio::net::TcpListener;
 
 use super::System;
@@ -36,11 +36,29 @@ impl System for Motet {
     const PER_CALL: &'static str = "motet/1, prost types; metadata, deadline, cancellation, tracing, metrics, retries";
 
     async fn serve(listener: TcpListener, _: Message) -> Result<()> {
-        serve(listener, BenchServer::new(Handlers)).await
+        serve(listener, BenchServer::new(Handlers), Stats::new()).await
     }
 
     async fn load(load: Load) -> Result<Figures> {
-        let clients = clients(&load)?.iter().map(BenchClient::new).collect();
+        let clients = clients(&load, Stats::new)?.iter().map(BenchClient::new).collect();
+        closed_loop::run(&load, clients).await
+    }
+}
+
+/// The same without counters and histograms. Spans cost one comparison where nobody listens, as here
+/// everywhere; that stays.
+pub(crate) struct MotetUncounted;
+
+impl System for MotetUncounted {
+    const NAME: &'static str = "motet-uncounted";
+    const PER_CALL: &'static str = "as motet, without counters and histograms";
+
+    async fn serve(listener: TcpListener, _: Message) -> Result<()> {
+        serve(listener, BenchServer::new(Handlers), Stats::disabled()).await
+    }
+
+    async fn load(load: Load) -> Result<Figures> {
+        let clients = clients(&load, Stats::disabled)?.iter().map(BenchClient::new).collect();
         closed_loop::run(&load, clients).await
     }
 }
@@ -75,23 +93,34 @@ impl Caller<Small> for BenchClient {
 }
 
 /// Serves with the defaults of a server, at the listener's address.
-pub(super) async fn serve(listener: TcpListener, service: impl IntoService) -> Result<()> {
+pub(super) async fn serve(listener: TcpListener, service: impl IntoService, stats: Stats) -> Result<()> {
     let address = listener.local_addr()?.to_string();
     drop(listener);
-    let builder = Server::builder().transport(Arc::new(TcpTransport::default()));
+    let builder = Server::builder().stats(stats).transport(Arc::new(TcpTransport::default()));
     let server = builder.protocol(Arc::new(NativeServer::default())).service(service.into_service()?).build()?;
     server.listen(&address).await?;
     std::future::pending().await
 }
 
 /// A client with one connection for each of the load's.
-pub(super) fn clients(load: &Load) -> Result<Vec<Client>> {
+pub(super) fn clients(load: &Load, stats: fn() -> Stats) -> Result<Vec<Client>> {
     let mut config = ClientConfig::default();
     config.connections_per_node = Some(1);
     let address = load.server.to_string();
     let client = |_| {
-        let builder = Client::builder().config(config.clone()).transport(Arc::new(TcpTransport::default()));
+        let builder =
+            Client::builder().stats(stats()).config(config.clone()).transport(Arc::new(TcpTransport::default()));
         Ok(builder.protocol(Arc::new(NativeClient::default())).build().to(&address)?)
     };
     (0..load.connections).map(client).collect()
+}
+
+/// A client of the service in this process, behind middlewares of users that do nothing.
+pub(crate) fn in_process(middlewares: usize) -> Result<BenchClient> {
+    let server = Server::builder().service(BenchServer::new(Handlers).into_service()?).build()?;
+    let mut builder = Client::builder().local(server.dispatcher().clone(), None);
+    for _ in 0..middlewares {
+        builder = builder.middleware(|call: motet::Call, next: motet::Next| async move { next.run(call).await });
+    }
+    Ok(BenchClient::new(builder.build()))
 }

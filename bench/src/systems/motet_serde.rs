@@ -1,7 +1,7 @@
 //! `motet-serde`: the same service over plain structs, in the default codec.
 
 use anyhow::Result;
-use motet::Context;
+use motet::{Context, Stats};
 use tokio::net::TcpListener;
 
 use super::{System, motet as shared};
@@ -35,11 +35,11 @@ impl System for MotetSerde {
     const PER_CALL: &'static str = "as motet, with #[motet::message] structs in the default codec";
 
     async fn serve(listener: TcpListener, _: Message) -> Result<()> {
-        shared::serve(listener, BenchServer::new(Handlers)).await
+        shared::serve(listener, BenchServer::new(Handlers), Stats::new()).await
     }
 
     async fn load(load: Load) -> Result<Figures> {
-        let clients = shared::clients(&load)?.iter().map(BenchClient::new).collect();
+        let clients = shared::clients(&load, Stats::new)?.iter().map(BenchClient::new).collect();
         closed_loop::run_as::<Big, Small, _>(&load, clients).await
     }
 }

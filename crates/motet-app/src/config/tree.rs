@@ -432,7 +432,12 @@ mod tests {
             ("inner.mdoe = 1", "shop.inner.mdoe is no known key; did you mean \"mode\"?"),
             ("open = 'marker'", "shop.open must be true or false, not text"),
             ("tags = ['a', 7]", "shop.tags.1 must be text, not a whole number"),
-            ("patience = 7", "shop.patience must be a time such as \"250ms\", \"10s\" or \"1h30m\""),
+            ("patience = true", "shop.patience must be a time such as \"250ms\", \"10s\" or \"1h30m\""),
+            (
+                "patience = 7",
+                "shop.patience must be a time such as \"250ms\", \"10s\" or \"1h30m\"; a number needs a unit: \"5s\" is \
+                 five seconds",
+            ),
             ("inner.mode = 'marker'", "shop.inner.mode must be one of \"calm\", \"busy\""),
             ("inner = 'marker'", "shop.inner must be a section, not text"),
             ("limit = -1", "shop.limit must be a whole number"),

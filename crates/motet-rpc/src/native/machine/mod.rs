@@ -144,10 +144,14 @@ impl<T> Machine<T> {
         !self.out.is_empty() || (!self.sending.is_empty() && self.send_credit > 0)
     }
 
-    /// Moves the output into `into`, which must be empty, cutting queued messages into frames.
+    /// Moves the output into `into`, which must be empty, cutting queued messages into frames. Without
+    /// output it takes the larger buffer back, so that the next batch goes into bytes that are still
+    /// in the cache.
     pub fn take_output(&mut self, into: &mut BytesMut) {
         self.fill();
-        std::mem::swap(&mut self.out, into);
+        if !self.out.is_empty() || self.out.capacity() < into.capacity() {
+            std::mem::swap(&mut self.out, into);
+        }
     }
 
     /// The user's value of a stream.
