@@ -8,7 +8,9 @@ use std::time::Duration;
 /// What to write instead.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     match motet_app::duration::parse(text) {
-        Some(time) if time.is_zero() => Err("a time of nothing leaves no time to answer; write 500ms or 10s".to_owned()),
+        Some(time) if time.is_zero() => {
+            Err("a time of nothing leaves no time to answer; write 500ms or 10s".to_owned())
+        }
         Some(time) => Ok(time),
         None if text.starts_with(|c: char| c.is_ascii_digit()) && text.parse::<f64>().is_ok() => {
             Err(format!("{text} has no unit; write {text}s for seconds or {text}ms for milliseconds"))

@@ -72,7 +72,7 @@ impl Session {
     /// # Errors
     /// As [`Client::to`].
     pub(crate) fn at(&self, endpoint: &Endpoint) -> motet::Result<Client> {
-        self.client.to(&endpoint.to_string())
+        self.client.to(endpoint)
     }
 
     /// The client of the one address.

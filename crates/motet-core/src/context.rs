@@ -471,7 +471,8 @@ impl Context {
         let Some(scope) = self.scope() else { return };
         scope.cancelled.store(true, Ordering::Release);
         // Waiting borrows a Context: where this is the only one, nobody waits and nobody can begin to.
-        let alone = matches!(self.inner().scope, ScopeRef::Own(_)) && self.0.as_ref().is_none_or(|inner| Arc::strong_count(inner) == 1);
+        let alone = matches!(self.inner().scope, ScopeRef::Own(_))
+            && self.0.as_ref().is_none_or(|inner| Arc::strong_count(inner) == 1);
         if !alone {
             scope.notify.notify_waiters();
         }

@@ -10,7 +10,7 @@ use motet_core::{
     Service, ServiceDescriptor, Status, Streaming,
 };
 
-use crate::typed::{self, IntoService, ServiceBuilder};
+use crate::typed::{self, Failed, IntoService, ServiceBuilder};
 
 pub use closure::{ArgumentsClosure, ClosureReply, ClosureStream};
 
@@ -73,9 +73,8 @@ impl Router {
         Fut::Output: ClosureReply,
     {
         self.add::<V::Carrier, ReplyOf<Fut>>(path, Kind::Unary, |i, o| {
-            typed::unary(&Arc::new(closure), i, o, |closure, cx, value| {
-                let running = closure(cx, value);
-                async move { running.await.into_result() }
+            typed::unary(&Arc::new(closure), i, o, |closure, cx, request| async move {
+                closure(cx, request.read()?).await.into_result().map_err(Failed::Method)
             })
         })
     }
@@ -125,9 +124,8 @@ impl Router {
         Fut::Output: ClosureStream,
     {
         self.add::<V::Carrier, ItemOf<Fut>>(path, Kind::ServerStream, |i, o| {
-            typed::server_stream(&Arc::new(closure), i, o, |closure, cx, value| {
-                let running = closure(cx, value);
-                async move { running.await.into_stream() }
+            typed::server_stream(&Arc::new(closure), i, o, |closure, cx, request| async move {
+                closure(cx, request.read()?).await.into_stream().map_err(Failed::Method)
             })
         })
     }
@@ -174,7 +172,9 @@ impl Router {
         Fut: Future<Output = Result<Bytes>> + Send + 'static,
     {
         self.add::<RawCarry, RawCarry>(path, Kind::Unary, |i, o| {
-            typed::unary(&Arc::new(closure), i, o, |closure, cx, bytes| closure(cx, bytes))
+            typed::unary(&Arc::new(closure), i, o, |closure, cx, request| async move {
+                closure(cx, request.read()?).await.map_err(Failed::Method)
+            })
         })
     }
 

@@ -16,7 +16,8 @@ fn library() -> LibraryServer {
 #[tokio::test]
 async fn a_call_without_the_token_reaches_no_handler() {
     let registry = MemoryRegistry::new();
-    let guarded = App::builder().registry(registry.clone()).middleware(RequireToken::new("right", "Ada")).service(library());
+    let guarded =
+        App::builder().registry(registry.clone()).middleware(RequireToken::new("right", "Ada")).service(library());
     let server = start(guarded).await;
     for (token, expected) in
         [(Some("right"), None), (Some("wrong"), Some(Code::PermissionDenied)), (None, Some(Code::Unauthenticated))]

@@ -67,14 +67,17 @@ fn handler(model: &Model, method: &Method) -> TokenStream {
     let (typed, ident, name, function) = (model.typed(), &model.ident, &method.ident, method.function());
     let (request, reply) = (method.request_carrier(), method.reply_carrier());
     let arguments: Vec<_> = method.arguments().iter().map(|argument| &argument.ident).collect();
-    let pattern = match &method.requests {
-        Requests::Arguments(_) => quote!((#(#arguments,)*)),
-        Requests::Stream { .. } => quote!(#(#arguments)*),
-    };
     let function = quote_spanned!(method.error_span()=> #typed::#function);
-    quote! {
-        #function(&service, #request(), #reply(), |__service, __cx, #pattern| async move {
-            <__S as #ident>::#name(&__service, &__cx, #(#arguments),*).await
-        })
+    let call = quote!(<__S as #ident>::#name(&__service, &__cx, #(#arguments),*).await);
+    match &method.requests {
+        Requests::Arguments(_) => quote! {
+            #function(&service, #request(), #reply(), |__service, __cx, __request| async move {
+                let (#(#arguments,)*) = __request.read()?;
+                #call.map_err(#typed::Failed::Method)
+            })
+        },
+        Requests::Stream { .. } => quote! {
+            #function(&service, #request(), #reply(), |__service, __cx, #(#arguments)*| async move { #call })
+        },
     }
 }

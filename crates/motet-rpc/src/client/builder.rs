@@ -159,6 +159,15 @@ impl ClientBuilder {
     }
 }
 
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("config", &self.config)
+            .field("registry", &self.registry.as_ref().map(|registry| registry.url()))
+            .finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,14 +182,5 @@ mod tests {
             let client = ClientBuilder::default().strategy(Arc::new(Random)).config(config).build();
             assert_eq!(format!("{:?}", client.0.settings.selector), format!("Selector(0 filters, {expected})"));
         }
-    }
-}
-
-impl fmt::Debug for ClientBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientBuilder")
-            .field("config", &self.config)
-            .field("registry", &self.registry.as_ref().map(|registry| registry.url()))
-            .finish_non_exhaustive()
     }
 }

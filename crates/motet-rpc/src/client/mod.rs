@@ -49,7 +49,11 @@ use std::{
 
 use motet_core::{CallOptions, Dispatcher, Entropy, Map, Node, Registry, Result, Service};
 
-pub use self::{builder::ClientBuilder, config::{ClientConfig, StrategyName}, service::ServiceClient};
+pub use self::{
+    builder::ClientBuilder,
+    config::{ClientConfig, StrategyName},
+    service::ServiceClient,
+};
 use self::{settings::Settings, target::Target};
 use crate::{
     Stats,

@@ -59,66 +59,64 @@ impl Caller {
     ///
     /// # Errors
     /// The error of the method, or of the way to it.
-    pub async fn unary<I: Carry, O: Carry, E: ServiceError>(
-        &self,
+    pub fn unary<'a, I: Carry, O: Carry, E: ServiceError>(
+        &'a self,
         cx: &Context,
         method: usize,
         _: I,
         _: O,
         request: I::Value,
-    ) -> Result<O::Value, E> {
-        let body = |codec| Body::One(I::payload(request, codec));
-        let payload = self.call(cx, method, body).await.and_then(Body::one);
-        payload.and_then(O::take).map_err(E::from_status)
+    ) -> impl Future<Output = Result<O::Value, E>> + use<'a, I, O, E> {
+        let call = self.prepare(cx, method, |codec| Body::One(I::payload(request, codec)));
+        async move { send(call).await.and_then(Body::one).and_then(O::take).map_err(E::from_status) }
     }
 
     /// Many requests, one reply.
     ///
     /// # Errors
     /// The error of the method, of the request stream, or of the way.
-    pub async fn client_stream<I: Carry, O: Carry, E: ServiceError>(
-        &self,
+    pub fn client_stream<'a, I: Carry, O: Carry, E: ServiceError>(
+        &'a self,
         cx: &Context,
         method: usize,
         _: I,
         _: O,
         requests: Streaming<I::Value>,
-    ) -> Result<O::Value, E> {
-        let body = |codec| Body::Stream(payloads::<I>(requests, codec));
-        let payload = self.call(cx, method, body).await.and_then(Body::one);
-        payload.and_then(O::take).map_err(E::from_status)
+    ) -> impl Future<Output = Result<O::Value, E>> + use<'a, I, O, E> {
+        let call = self.prepare(cx, method, |codec| Body::Stream(payloads::<I>(requests, codec)));
+        async move { send(call).await.and_then(Body::one).and_then(O::take).map_err(E::from_status) }
     }
 
     /// One request, many replies.
     ///
     /// # Errors
     /// The error of the method at the reply's head, or of the way to it.
-    pub async fn server_stream<I: Carry, O: Carry, E: ServiceError>(
-        &self,
+    pub fn server_stream<'a, I: Carry, O: Carry, E: ServiceError>(
+        &'a self,
         cx: &Context,
         method: usize,
         _: I,
         _: O,
         request: I::Value,
-    ) -> Result<Streaming<O::Value>, E> {
-        let body = |codec| Body::One(I::payload(request, codec));
-        self.call(cx, method, body).await.map(replies::<O>).map_err(E::from_status)
+    ) -> impl Future<Output = Result<Streaming<O::Value>, E>> + use<'a, I, O, E> {
+        let call = self.prepare(cx, method, |codec| Body::One(I::payload(request, codec)));
+        async move { send(call).await.map(replies::<O>).map_err(E::from_status) }
     }
 
     /// Many requests, many replies.
     ///
     /// # Errors
     /// Of the way to the method; the method's own error is the first item.
-    pub async fn bidi<I: Carry, O: Carry, E: ServiceError>(
-        &self,
+    pub fn bidi<'a, I: Carry, O: Carry, E: ServiceError>(
+        &'a self,
         cx: &Context,
         method: usize,
         _: I,
         _: O,
         requests: Streaming<I::Value>,
-    ) -> Result<Streaming<O::Value>, E> {
-        let body = |codec| Body::Stream(payloads::<I>(requests, codec));
-        self.call(cx, method, body).await.map(replies::<O>).map_err(E::from_status)
+    ) -> impl Future<Output = Result<Streaming<O::Value>, E>> + use<'a, I, O, E> {
+        let call = self.prepare(cx, method, |codec| Body::Stream(payloads::<I>(requests, codec)));
+        async move { send(call).await.map(replies::<O>).map_err(E::from_status) }
     }
 
     /// One request, no reply: ready once it is written.
@@ -131,11 +129,6 @@ impl Caller {
         client.call(call).await.map(drop)
     }
 
-    async fn call(&self, cx: &Context, method: usize, body: impl FnOnce(Codec) -> Body) -> Result<Body> {
-        let (client, call) = self.prepare(cx, method, body)?;
-        Ok(client.call(call).await?.body)
-    }
-
     fn prepare(&self, cx: &Context, method: usize, body: impl FnOnce(Codec) -> Body) -> Result<(&ServiceClient, Call)> {
         let client = self.client.as_ref().map_err(Clone::clone)?;
         let (method, codec) = &self.methods[method];
@@ -144,6 +137,13 @@ impl Caller {
         let body = body(codec.clone());
         Ok((client, client.prepare(method, cx, codec, body)?))
     }
+}
+
+/// Makes a call that was prepared before there was a future, whose states would each hold the request
+/// once more.
+async fn send(prepared: Result<(&ServiceClient, Call)>) -> Result<Body> {
+    let (client, call) = prepared?;
+    Ok(client.call(call).await?.body)
 }
 
 fn replies<O: Carry>(body: Body) -> Streaming<O::Value> {

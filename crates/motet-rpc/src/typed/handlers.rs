@@ -3,11 +3,54 @@
 //! Each is one boxed future: it reads the request, checks its constraints, runs the function, and
 //! gives the reply back unencoded, to be written in the call's codec.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, marker::PhantomData, sync::Arc};
 
-use motet_core::{Body, BoxFuture, Call, Carry, Codec, Context, Handler, Reply, Result, Status, Streaming};
+use motet_core::{Body, BoxFuture, Call, Carry, Codec, Context, Handler, Payload, Reply, Result, Status, Streaming};
 
 use super::outcome::ServiceError;
+
+/// A request that has not been read. The method's own future reads it: each future around that would
+/// hold the value once more.
+#[derive(Debug)]
+pub struct Request<I>(Result<Payload>, PhantomData<fn() -> I>);
+
+impl<I: Carry> Request<I> {
+    fn of(body: Body) -> Request<I> {
+        Request(body.one(), PhantomData)
+    }
+
+    /// The value, its constraints checked.
+    ///
+    /// # Errors
+    /// As [`Carry::receive`].
+    pub fn read(self) -> Result<I::Value> {
+        self.0.and_then(I::receive)
+    }
+}
+
+/// Why a method gives no reply.
+#[derive(Debug)]
+pub enum Failed<E> {
+    /// Its request is none.
+    Request(Status),
+    /// Its own error.
+    Method(E),
+}
+
+impl<E> From<Status> for Failed<E> {
+    fn from(status: Status) -> Self {
+        Failed::Request(status)
+    }
+}
+
+impl<E: ServiceError> Failed<E> {
+    fn into_status(self, codec: &Codec) -> Status {
+        match self {
+            Failed::Request(status) => in_codec(status, codec),
+            Failed::Method(error) => failed(error, codec),
+        }
+    }
+}
 
 /// One request, one reply.
 pub fn unary<S, I, O, E, F, Fut>(service: &Arc<S>, _: I, _: O, f: F) -> Arc<dyn Handler>
@@ -16,15 +59,14 @@ where
     I: Carry,
     O: Carry,
     E: ServiceError,
-    F: Fn(Arc<S>, Context, I::Value) -> Fut + Copy + Send + Sync + 'static,
-    Fut: Future<Output = Result<O::Value, E>> + Send + 'static,
+    F: Fn(Arc<S>, Context, Request<I>) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Result<O::Value, Failed<E>>> + Send + 'static,
 {
     handler(service, move |service, call| async move {
         let (cx, body, codec) = (call.cx, call.body, call.codec);
-        let request = I::receive(body.one()?).map_err(|status| in_codec(status, &codec))?;
-        match f(service, cx, request).await {
+        match f(service, cx, Request::of(body)).await {
             Ok(reply) => Ok(Reply::one(O::payload(reply, codec))),
-            Err(error) => Err(failed(error, &codec)),
+            Err(error) => Err(error.into_status(&codec)),
         }
     })
 }
@@ -55,15 +97,14 @@ where
     I: Carry,
     O: Carry,
     E: ServiceError,
-    F: Fn(Arc<S>, Context, I::Value) -> Fut + Copy + Send + Sync + 'static,
-    Fut: Future<Output = Result<Streaming<O::Value>, E>> + Send + 'static,
+    F: Fn(Arc<S>, Context, Request<I>) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Result<Streaming<O::Value>, Failed<E>>> + Send + 'static,
 {
     handler(service, move |service, call| async move {
         let (cx, body, codec) = (call.cx, call.body, call.codec);
-        let request = I::receive(body.one()?).map_err(|status| in_codec(status, &codec))?;
-        match f(service, cx, request).await {
+        match f(service, cx, Request::of(body)).await {
             Ok(replies) => Ok(Reply::stream(payloads::<O>(replies, codec))),
-            Err(error) => Err(failed(error, &codec)),
+            Err(error) => Err(error.into_status(&codec)),
         }
     })
 }

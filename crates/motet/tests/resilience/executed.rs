@@ -92,7 +92,7 @@ async fn a_handler_that_passes_on_an_error_of_a_call_that_did_not_run_has_run_it
     let asks = Asks::new();
     for (door, service) in doors(&asks) {
         let app = App::builder().service(service.clone()).build().start().await.expect("starts");
-        let remote = app.client().to(&app.endpoints()[0].to_string()).expect("an address");
+        let remote = app.client().to(&app.endpoints()[0]).expect("an address");
         for (way, client) in [("tcp", remote), ("same App", app.client().clone()), ("local", Client::local(service))] {
             let client = AskClient::new(client).with_codec(Codec::JSON);
             asks.ran.store(0, SeqCst);
@@ -115,7 +115,7 @@ async fn a_handler_s_own_word_that_it_did_nothing_is_believed_and_the_call_sent_
     let asks = Asks::new();
     for (door, service) in doors(&asks) {
         let app = App::builder().service(service).build().start().await.expect("starts");
-        let remote = app.client().to(&app.endpoints()[0].to_string()).expect("an address");
+        let remote = app.client().to(&app.endpoints()[0]).expect("an address");
         asks.ran.store(0, SeqCst);
         let client = AskClient::new(remote).with_codec(Codec::JSON);
         let status = client.ask(&Context::new(), true).await.expect_err("not now");

@@ -66,7 +66,7 @@ impl Way {
         let service = Me::default();
         let serves = Service::new("same").serve(SameServer::new(service.clone())).listen(listen).app(change);
         let app = serves.start().await.expect("starts");
-        let client = app.client().to(&address(app.endpoints()[0].to_string())).expect("an address");
+        let client = app.client().to(address(app.endpoints()[0].to_string())).expect("an address");
         Way { name, client: SameClient::new(client), service, app: Some(app), folder: None }
     }
 

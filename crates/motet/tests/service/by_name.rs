@@ -72,7 +72,8 @@ async fn configuring_a_client_changes_what_is_named_and_keeps_the_rest() {
 async fn an_address_is_text_or_an_endpoint() {
     let (app, _) = remote("tools", ToolsServer::new(MyTools)).await;
     let endpoint = app.endpoints()[0].clone();
-    for client in [app.client().to(&endpoint), app.client().to(endpoint.to_string()), app.client().to(&*endpoint.address)]
+    for client in
+        [app.client().to(&endpoint), app.client().to(endpoint.to_string()), app.client().to(&*endpoint.address)]
     {
         assert_eq!(ToolsClient::new(client.expect("an address")).nothing(&Context::new()).await, Ok(()));
     }

@@ -134,10 +134,8 @@ impl ClientTls {
             None => LOCAL_NAME,
         };
         ServerName::try_from(name.to_owned()).map_err(|_| {
-            Status::invalid_argument(format!(
-                "{name:?} is no name for a certificate; set client.tls.server_name"
-            ))
-            .with_executed(Executed::No)
+            Status::invalid_argument(format!("{name:?} is no name for a certificate; set client.tls.server_name"))
+                .with_executed(Executed::No)
         })
     }
 }
