@@ -67,7 +67,7 @@ async fn options_that_cannot_be_read_say_what_to_write() {
     let lab = Lab::new();
     for (arguments, says) in [
         (&["services", "--timeout", "5"][..], "5 has no unit; write 5s for seconds or 5ms for milliseconds"),
-        (&["services", "--timeout", "soon"], "such as 500ms, 10s or 2m"),
+        (&["services", "--timeout", "soon"], "such as 500ms, 10s or 1h30m"),
         (&["services", "--meta", "who"], "--meta takes KEY=VALUE"),
         (&["services", "--meta", "motet-x=1"], "reserved"),
         (&["services", "--meta", "a b=1"], "metadata key"),
