@@ -78,10 +78,12 @@ fn paired(side: &str, cases: [Vec<Case>; 2], special: &[&str]) -> Vec<(Case, Ans
     paired
 }
 
+type Function = fn(Call) -> BoxFuture<'static, Result<Reply>>;
+
 fn test_service() -> Service {
     let mut descriptor = ServiceDescriptor::new("test", "1");
     let mut handlers: Vec<Arc<dyn Handler>> = Vec::new();
-    let methods: [(&str, Kind, fn(Call) -> BoxFuture<'static, Result<Reply>>); 2] = [
+    let methods: [(&str, Kind, Function); 2] = [
         ("echo", Kind::Unary, |call| Box::pin(async move { Ok(Reply::new(call.body)) })),
         // It reads nothing.
         ("hold", Kind::ClientStream, |call| {

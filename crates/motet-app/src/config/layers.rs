@@ -75,7 +75,8 @@ pub(crate) fn load(
         loaded.variable(name, value);
     }
     loaded.flags(flags);
-    if let Some(address) = environment.get("MOTET_DEFAULT_LISTEN").filter(|_| !loaded.config.contains("server.listen")) {
+    if let Some(address) = environment.get("MOTET_DEFAULT_LISTEN").filter(|_| !loaded.config.contains("server.listen"))
+    {
         let path = vec!["server".to_owned(), "listen".to_owned()];
         let origin = Origin::Environment("MOTET_DEFAULT_LISTEN".to_owned());
         loaded.config = loaded.config.with_origin(path, address.as_str().into(), origin);

@@ -33,6 +33,10 @@ const BATCHES: usize = 4;
 /// peer is at work meanwhile: with one batch for a whole read, both sides would take turns.
 const WHOLE: usize = 64;
 
+const CLOSED: &str = "the peer closed the connection";
+const CLOSED_AT_ONCE: &str =
+    "the peer closed the connection before its greeting; if its port speaks TLS, add +tls to the address";
+
 /// What a connection's task shares with its callers and handlers.
 pub(crate) struct Shared<T> {
     state: Mutex<State<T>>,
@@ -209,7 +213,10 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
         let room = self.input.capacity() - self.input.len();
         let read = match pin!(self.io.read_buf(&mut self.input)).poll(cx) {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(0)) => return Poll::Ready(Err(lost("the peer closed the connection"))),
+            Poll::Ready(Ok(0)) => {
+                let greeted = self.shared.lock().machine.is_greeted();
+                return Poll::Ready(Err(lost(if greeted { CLOSED } else { CLOSED_AT_ONCE })));
+            }
             Poll::Ready(Ok(read)) => read,
             Poll::Ready(Err(error)) => {
                 return Poll::Ready(Err(lost("the connection broke").with_source(error)));
@@ -254,7 +261,8 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
                     break;
                 }
             }
-            let written = std::task::ready!(self.io.as_mut().poll_write(cx, &self.writing[self.written..])).map_err(broken)?;
+            let written =
+                std::task::ready!(self.io.as_mut().poll_write(cx, &self.writing[self.written..])).map_err(broken)?;
             if written == 0 {
                 return Poll::Ready(Err(lost("the connection takes no more bytes")));
             }

@@ -507,8 +507,10 @@ impl<T: Default> Machine<T> {
         Ok(())
     }
 
+    /// Returns the connection's credit in eighths of the window: in halves, a sender whose calls fill
+    /// half of it would stand still although everything was received.
     fn return_credit(&mut self) {
-        if self.owed >= self.local.connection_window / 2 {
+        if self.owed >= self.local.connection_window / 8 {
             let owed = std::mem::take(&mut self.owed);
             self.receive_credit += owed;
             self.put_credit(0, owed);

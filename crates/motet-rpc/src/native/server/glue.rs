@@ -11,10 +11,7 @@ use motet_core::{
 };
 use tokio::time::Instant;
 
-use super::{
-    request::RequestStream,
-    respond::Responder,
-};
+use super::{request::RequestStream, respond::Responder};
 use crate::{
     native::{
         driver::{Glue, Shared, State},
