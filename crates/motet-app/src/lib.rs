@@ -43,6 +43,8 @@ pub mod runtime;
 mod service;
 
 pub use app::{App, AppBuilder, RegistrySource, RunningApp, StopReport};
+#[doc(hidden)]
+pub use config::nearest;
 pub use config::{Config, ConfigSource, ConfigView};
 pub use health::{Health, HealthReport, ModuleHealth, ModuleState, Phase, ServiceHealth};
 pub use meta::StatsReport;

@@ -12,5 +12,5 @@ pub use source::ConfigSource;
 pub use tree::{Config, ConfigView};
 
 pub(crate) use layers::{Loaded, USAGE, load};
-pub(crate) use nearest::nearest;
+pub use nearest::nearest;
 pub(crate) use settings::{Introspection, LogFormat, LogSettings, OnPanic, ServiceSettings, Settings, Supervision};
