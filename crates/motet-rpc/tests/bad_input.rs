@@ -8,11 +8,14 @@ mod page;
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::BytesMut;
 use cases::Case;
-use hostile::{CallFrame, Heard, greeting, message, reply, stream_of};
+use futures_util::FutureExt;
+use hostile::{CallFrame, Heard, greeting, message, of, reply, stream_of};
 use motet_core::{
     Body, BoxFuture, Call, CallOptions, ClientProtocol, Code, Codec, Codecs, Connecting, Connection, Context, Endpoint,
-    Entropy, Handler, Kind, MethodDescriptor, Payload, Reply, Result, Service, ServiceDescriptor, Status, Transports,
+    Entropy, Executed, Handler, Kind, MethodDescriptor, Payload, Reply, Result, Service, ServiceDescriptor, Status,
+    Transports,
 };
 use motet_rpc::{
     NativeClient, NativeServer, Router, Server, ServerConfig, TcpTransport,
@@ -342,4 +345,40 @@ async fn a_caller_bears_frames_that_end_anywhere() {
             "the peer closed the connection",
         );
     }
+}
+
+/// The end of a peer may be known before its last words: a socket that is closed with unread bytes in
+/// it is reset, and a write then fails while they still wait to be read.
+#[tokio::test]
+async fn what_a_peer_said_last_counts_when_writing_to_it_fails() {
+    let hostile = Hostile::new().await;
+    let (mut heard, outcome, connection) = hostile.called(false).await;
+    heard.io().set_nodelay(true).expect("a socket");
+    heard.io().write_all(&[greeting(), fine(1)].concat()).await.expect("open");
+    timed("last words", outcome).await.expect("no panic").expect("answered");
+    connection.call(echo()).now_or_never();
+    heard.io().readable().await.expect("open");
+    let mut goaway = BytesMut::new();
+    wire::put_goaway(&mut goaway, 1, wire::ErrorCode::None, "that was all");
+    heard.io().write_all(&goaway).await.expect("open");
+    // From here on nothing runs but this, so that the caller learns of the end by writing.
+    drop(heard);
+    let status = timed("last words", connection.call(echo())).await.expect_err("gone");
+    assert_eq!((status.code(), status.executed()), (Code::Unavailable, Executed::No), "{status:?}");
+    assert!(status.message().contains("that was all"), "{status}");
+}
+
+/// Bytes that the server has not read do not cost their sender what the server said.
+#[tokio::test]
+async fn what_a_server_says_last_arrives_at_a_peer_that_talks_on() {
+    let world = World::new().await;
+    let mut heard = world.dial().await;
+    heard.io().write_all(&[greeting(), of(kind::CALL, &[])].concat()).await.expect("open");
+    timed("talks on", heard.until(kind::GOAWAY)).await.expect("its last words");
+    heard.io().write_all(&[0; 64 << 10]).await.expect("open");
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    heard.io().write_all(&[0; 64 << 10]).await.expect("still open");
+    let mut rest = Vec::new();
+    timed("talks on", heard.io().read_to_end(&mut rest)).await.expect("an end in order, no reset");
+    world.serves_others("talks on").await;
 }

@@ -55,7 +55,7 @@ async fn a_status_says_whether_the_method_ran() {
     }
     app.stop().await;
     let gone = ShopClient::new(remote).open(cx, 9).await.expect_err("nobody listens");
-    assert_eq!((gone.code(), gone.executed()), (Code::Unavailable, Executed::No));
+    assert_eq!((gone.code(), gone.executed()), (Code::Unavailable, Executed::No), "{gone:?}");
 }
 
 #[test]

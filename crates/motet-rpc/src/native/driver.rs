@@ -10,6 +10,7 @@ use std::{
     pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use bytes::BytesMut;
@@ -32,6 +33,11 @@ const BATCHES: usize = 4;
 /// Of a read with more frames than this, half are handled and answered before the rest, so that the
 /// peer is at work meanwhile: with one batch for a whole read, both sides would take turns.
 const WHOLE: usize = 64;
+/// How long a peer has to take what was said last and to close its side: a socket that is closed
+/// with unread bytes in it is reset, and a reset may overtake the last replies.
+const LINGER: Duration = Duration::from_millis(500);
+/// How long a peer that takes no more bytes has to be heard out.
+const HEARD_OUT: Duration = Duration::from_secs(1);
 
 const CLOSED: &str = "the peer closed the connection";
 const CLOSED_AT_ONCE: &str =
@@ -163,7 +169,12 @@ pub(crate) struct Driver<T, G: Glue<T>> {
     yielded: bool,
     /// Why the connection ends once the output is written.
     ending: Option<Status>,
+    /// Why nothing can be written any more. What the peer said before, such as which calls it never
+    /// began, is still read.
+    broken: Option<Status>,
     end_by: Option<Instant>,
+    /// After the end on this side: that of the peer is awaited until the timer fires.
+    lingering: bool,
 }
 
 impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
@@ -182,7 +193,9 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
             timer: Box::pin(tokio::time::sleep_until(Instant::now())),
             yielded: false,
             ending: None,
+            broken: None,
             end_by: None,
+            lingering: false,
         }
     }
 
@@ -238,12 +251,15 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
                 ErrorCode::Silence => lost("the peer does not answer pings"),
                 _ => Status::internal(text),
             });
-            self.end_by = Some(Instant::now() + std::time::Duration::from_secs(1));
+            self.end_by = Some(Instant::now() + Duration::from_secs(1));
         }
     }
 
     /// Writes all output; `Ready` when everything is out.
     fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        if self.broken.is_some() {
+            return Poll::Pending;
+        }
         let broken = |error| lost("the connection broke").with_source(error);
         loop {
             if self.writing.is_empty() {
@@ -303,7 +319,8 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
             }
             let now = Instant::now();
             if self.end_by.is_some_and(|end| end <= now) {
-                return Err(self.ending.take().unwrap_or_else(|| lost("the connection was closed")));
+                let status = self.ending.take().or_else(|| self.broken.take());
+                return Err(status.unwrap_or_else(|| lost("the connection was closed")));
             }
             let result = self.glue.handle_time(&self.shared, now);
             let mut state = self.shared.lock();
@@ -336,7 +353,7 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
             };
             let read = if wants_input && self.ending.is_none() { self.poll_input(cx) } else { Poll::Pending };
             if let Poll::Ready(Err(status)) = read {
-                return Poll::Ready(status);
+                return Poll::Ready(self.broken.take().unwrap_or(status));
             }
             let gather = woken && several && read.is_pending() && self.glue.gathers() && self.writing.is_empty();
             if gather && !std::mem::replace(&mut self.yielded, true) {
@@ -345,7 +362,12 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
             }
             self.yielded = false;
             let output = match self.poll_output(cx) {
-                Poll::Ready(Err(status)) => return Poll::Ready(status),
+                Poll::Ready(Err(status)) if self.ending.is_some() => return Poll::Ready(status),
+                Poll::Ready(Err(status)) => {
+                    self.broken = Some(status);
+                    self.end_by = Some(Instant::now() + HEARD_OUT);
+                    false
+                }
                 Poll::Ready(Ok(())) => true,
                 Poll::Pending => false,
             };
@@ -368,12 +390,37 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
 
     /// With all output written: whether the connection is over.
     fn poll_end(&mut self) -> Option<Status> {
-        if let Some(status) = self.ending.take() {
-            return Some(status);
+        let status = self.ending.take().or_else(|| {
+            let state = self.shared.lock();
+            let over = state.closing && state.machine.open_streams() == 0;
+            over.then(|| lost("the connection was closed"))
+        })?;
+        self.lingering = true;
+        self.timer.as_mut().reset(Instant::now() + LINGER);
+        Some(status)
+    }
+
+    /// Closes this side, and waits for the peer to close its own; what it still sends is dropped.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.lingering {
+            // The socket closes with the driver; a last attempt to close TLS and files in order.
+            let _ = self.io.as_mut().poll_shutdown(cx);
+            return Poll::Ready(());
         }
-        let state = self.shared.lock();
-        let over = state.closing && state.machine.open_streams() == 0;
-        over.then(|| lost("the connection was closed"))
+        if self.timer.as_mut().poll(cx).is_ready() || matches!(self.io.as_mut().poll_shutdown(cx), Poll::Ready(Err(_)))
+        {
+            return Poll::Ready(());
+        }
+        for _ in 0..BATCHES {
+            self.input.clear();
+            self.input.reserve(READ_LEAST);
+            match std::task::ready!(pin!(self.io.read_buf(&mut self.input)).poll(cx)) {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return Poll::Ready(()),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -382,11 +429,11 @@ impl<T: Default + Send + 'static, G: Glue<T>> Future for Driver<T, G> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        let status = std::task::ready!(this.poll_drive(cx));
-        this.end(&status);
-        // The socket closes with the driver; a last attempt to close TLS and files in order.
-        let _ = this.io.as_mut().poll_shutdown(cx);
-        Poll::Ready(())
+        if !this.lingering {
+            let status = std::task::ready!(this.poll_drive(cx));
+            this.end(&status);
+        }
+        this.poll_linger(cx)
     }
 }
 
