@@ -20,6 +20,7 @@
 mod advertise;
 mod builder;
 mod config;
+mod current;
 mod listener;
 mod one_way;
 mod pipeline;

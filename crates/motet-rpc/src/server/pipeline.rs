@@ -22,7 +22,10 @@ use motet_core::{
 };
 use tokio::time::Instant;
 
-use super::served::{Scope, Served, catch};
+use super::{
+    current::InContext,
+    served::{Scope, Served, catch},
+};
 use crate::stats::{MethodStats, Stats};
 
 /// How many one-way calls run at once unless told otherwise.
@@ -145,12 +148,12 @@ impl Shared {
 pub fn routes(service: &Service, settings: &PipelineSettings) -> Vec<Route> {
     let route = |(method, handler): (&Arc<MethodDescriptor>, &Arc<dyn Handler>)| {
         let stats = settings.stats.is_enabled().then(|| settings.stats.method(&method.path));
-        let pipeline = Arc::new(Pipeline {
-            method: method.clone(),
-            handler: handler.clone(),
-            settings: settings.clone(),
-            stats: stats.clone(),
-        });
+        let handler = match settings.middleware.is_empty() {
+            true => handler.clone(),
+            false => Arc::new(InContext(handler.clone())),
+        };
+        let pipeline =
+            Arc::new(Pipeline { method: method.clone(), handler, settings: settings.clone(), stats: stats.clone() });
         let route = Route::new(method.clone(), Arc::new(Entry(pipeline))).with_timeouts(settings.timeouts);
         if let Some(stats) = stats {
             stats.watch(route.pace());

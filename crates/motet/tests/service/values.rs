@@ -1,6 +1,6 @@
 //! Values of a Context: from middleware to handlers, and no further.
 
-use motet::{AppBuilder, Call, Client, Context, Next, Result, Service, Status};
+use motet::{AppBuilder, Call, Client, Context, Next, Result, Service, Status, Streaming};
 
 use crate::support::remote;
 
@@ -13,6 +13,13 @@ trait Doors {
     async fn who(&self, cx: &Context) -> Result<String>;
     /// What another call of the same process hears.
     async fn who_behind(&self, cx: &Context) -> Result<String>;
+    /// What a library hears that is given no Context: first when called, then while the reply is read.
+    async fn who_is_current(&self, cx: &Context) -> Result<Streaming<String>>;
+}
+
+fn current() -> String {
+    let cx = Context::current();
+    cx.as_ref().and_then(Context::value).map_or_else(|| "nobody".to_owned(), |Caller(name)| name.clone())
 }
 
 struct MyDoors {
@@ -26,6 +33,13 @@ impl Doors for MyDoors {
 
     async fn who_behind(&self, cx: &Context) -> Result<String> {
         self.behind.who(cx).await
+    }
+
+    async fn who_is_current(&self, _: &Context) -> Result<Streaming<String>> {
+        let at_once = current();
+        tokio::task::yield_now().await;
+        let later = Streaming::from_iter([at_once, current()]);
+        Ok(later.map(|heard| Ok(format!("{heard}, {}", current()))))
     }
 }
 
@@ -52,6 +66,8 @@ async fn what_middleware_puts_into_the_context_reaches_the_handler() {
         let doors = DoorsClient::new(client);
         assert_eq!(doors.who(&cx).await.as_deref(), Ok("Ada"));
         assert_eq!(doors.who_behind(&cx).await.as_deref(), Ok("nobody"), "a value is of one call");
+        let heard = doors.who_is_current(&cx).await.expect("a stream").collect().await;
+        assert_eq!(heard.as_deref(), Ok(&["Ada, Ada".to_owned(), "Ada, Ada".to_owned()][..]));
     }
     app.stop().await;
 }
