@@ -80,12 +80,75 @@ pub(crate) enum Command {
     Middlewares,
     /// Heap allocations per call; needs the feature `count-allocations`
     Allocations,
+    /// Fail when a call takes more CPU time than was recorded
+    Gate {
+        /// Print what to record instead
+        #[arg(long)]
+        record: bool,
+    },
+    /// Streams, large messages, transports, idle and new connections
+    Extras(Extras),
+    /// The server process of such a figure
+    #[command(hide = true)]
+    ExtraServe(ExtraServe),
+    /// The client process of such a figure
+    #[command(hide = true)]
+    ExtraLoad(ExtraLoad),
     /// The server process of a row: prints its address, ends with its standard input
     #[command(hide = true)]
     Serve(Serve),
     /// The client process of a row: prints the row as JSON
     #[command(hide = true)]
     Load(LoadArgs),
+}
+
+/// Which figures, and how.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Extras {
+    /// What is measured: streams, large, transports, connections, idle; everything by default
+    pub(crate) groups: Vec<String>,
+    /// How often every figure is measured
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) rounds: u16,
+    /// Length of a figure's window
+    #[arg(long, value_name = "S", value_parser = seconds, default_value = "1")]
+    pub(crate) seconds: Duration,
+    /// Time before the window, with the same load
+    #[arg(long, value_name = "S", value_parser = seconds, default_value = "0.3")]
+    pub(crate) warm_up: Duration,
+}
+
+/// Which figure a process is for, and where it runs.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExtraPlace {
+    pub(crate) group: String,
+    pub(crate) case: String,
+    #[arg(long)]
+    pub(crate) scratch: PathBuf,
+    #[arg(long)]
+    pub(crate) core: usize,
+}
+
+/// The server process's options.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExtraServe {
+    #[command(flatten)]
+    pub(crate) place: ExtraPlace,
+}
+
+/// The client process's options.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExtraLoad {
+    #[command(flatten)]
+    pub(crate) place: ExtraPlace,
+    #[arg(long)]
+    pub(crate) server: String,
+    #[arg(long)]
+    pub(crate) server_pid: u32,
+    #[arg(long, value_parser = seconds)]
+    pub(crate) warm_up: Duration,
+    #[arg(long, value_parser = seconds)]
+    pub(crate) seconds: Duration,
 }
 
 /// The server process's options.

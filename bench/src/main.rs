@@ -15,8 +15,9 @@
 //! - Systems alternate: A B C …, then the next cell; all cells again in the next round.
 //!
 //! Compare ratios within a run, never absolute figures of two runs, and prefer CPU time per
-//! call to latency on a shared machine. It does *not* measure TLS, streams, several cores,
-//! or an open loop (arrivals that do not wait for replies).
+//! call to latency on a shared machine. It does *not* measure several cores, or an
+//! open loop (arrivals that do not wait for replies). Streams, large messages, transports and
+//! connections are measured by `motet-bench extras`.
 //!
 //! What each system does for a call is said by `motet-bench systems`; all but `floor-raw`
 //! decode on the server, encode the reply, and decode it on the client. To add a system,
@@ -40,6 +41,7 @@ mod cli;
 mod closed_loop;
 mod codec;
 mod compare;
+mod extras;
 mod histogram;
 mod message;
 mod middlewares;
@@ -76,6 +78,10 @@ fn run(cli: &Cli) -> Result<()> {
         Some(Command::Codec) => codec::run(),
         Some(Command::Middlewares) => middlewares::run(),
         Some(Command::Allocations) => allocations::run(),
+        Some(Command::Gate { record }) => compare::gate::run(*record),
+        Some(Command::Extras(args)) => extras::run(args),
+        Some(Command::ExtraServe(args)) => extras::serve(args),
+        Some(Command::ExtraLoad(args)) => extras::load(args),
         Some(Command::Serve(args)) => child::serve(args),
         Some(Command::Load(args)) => child::load(args),
     }

@@ -60,6 +60,18 @@ pub(crate) fn pin(core: usize) -> Result<()> {
     rustix::thread::sched_setaffinity(None, &set).with_context(|| format!("cannot use core {core}"))
 }
 
+/// Allows this process as many open files as it may ask for.
+#[cfg(target_os = "linux")]
+pub(crate) fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn raise_open_files() {}
+
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn cores() -> Result<Vec<usize>> {
     anyhow::bail!("motet-bench measures through /proc: it needs Linux")

@@ -99,6 +99,8 @@ pub(crate) enum Field {
     P99,
     ServerCpu,
     ClientCpu,
+    /// Of both sides.
+    Cpu,
     Rss,
     RssStart,
     OthersCores,
@@ -112,6 +114,7 @@ impl Field {
             Self::P99 => row.p99_us,
             Self::ServerCpu => row.server_cpu_us,
             Self::ClientCpu => row.client_cpu_us,
+            Self::Cpu => row.server_cpu_us + row.client_cpu_us,
             Self::Rss => row.rss_kb as f64,
             Self::RssStart => row.rss_start_kb as f64,
             Self::OthersCores => row.others_cores,

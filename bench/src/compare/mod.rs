@@ -14,6 +14,7 @@ use crate::cli::Compare;
 use crate::report;
 use crate::row::{Row, Rows};
 
+pub(crate) mod gate;
 mod pair;
 mod plan;
 

@@ -24,7 +24,7 @@ use crate::window::{self, Figures, Load};
 /// What one read can bring: about 110 big or 2900 small frames.
 const READ_BUFFER: usize = 64 * 1024;
 /// A longer frame is a fault, not a message.
-const LONGEST_FRAME: usize = 1024 * 1024;
+const LONGEST_FRAME: usize = 8 << 20;
 const LENGTH: usize = size_of::<u32>();
 
 /// What a floor puts into frames.
@@ -73,7 +73,8 @@ async fn answer_all(mut stream: TcpStream, payloads: impl Payloads) -> Result<()
     }
 }
 
-async fn keep_in_flight(
+/// Keeps so many calls in flight on one connection, for ever.
+pub(crate) async fn keep_in_flight(
     mut stream: TcpStream,
     payloads: impl Payloads,
     in_flight: usize,

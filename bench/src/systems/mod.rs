@@ -17,11 +17,11 @@ use crate::window::{Figures, Load};
 
 mod floor_codec;
 mod floor_raw;
-mod framed;
+pub(crate) mod framed;
 pub(crate) mod motet;
 mod motet_serde;
 mod tarpc;
-mod tonic;
+pub(crate) mod tonic;
 
 /// The systems, in the order in which a round runs them.
 pub(crate) const ALL: &[Entry] = &[

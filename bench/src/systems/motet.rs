@@ -17,7 +17,7 @@ pub(crate) trait Bench {
     async fn small(&self, cx: &Context, message: Small) -> motet::Result<Small>;
 }
 
-struct Handlers;
+pub(crate) struct Handlers;
 
 impl Bench for Handlers {
     async fn big(&self, _: &Context, message: Big) -> motet::Result<Big> {
@@ -93,7 +93,7 @@ impl Caller<Small> for BenchClient {
 }
 
 /// Serves with the defaults of a server, at the listener's address.
-pub(super) async fn serve(listener: TcpListener, service: impl IntoService, stats: Stats) -> Result<()> {
+pub(crate) async fn serve(listener: TcpListener, service: impl IntoService, stats: Stats) -> Result<()> {
     let address = listener.local_addr()?.to_string();
     drop(listener);
     let builder = Server::builder().stats(stats).transport(Arc::new(TcpTransport::default()));
@@ -104,15 +104,16 @@ pub(super) async fn serve(listener: TcpListener, service: impl IntoService, stat
 
 /// A client with one connection for each of the load's.
 pub(super) fn clients(load: &Load, stats: fn() -> Stats) -> Result<Vec<Client>> {
+    let address = load.server.to_string();
+    (0..load.connections).map(|_| client(&address, stats())).collect()
+}
+
+/// A client of one connection.
+pub(crate) fn client(address: &str, stats: Stats) -> Result<Client> {
     let mut config = ClientConfig::default();
     config.connections_per_node = Some(1);
-    let address = load.server.to_string();
-    let client = |_| {
-        let builder =
-            Client::builder().stats(stats()).config(config.clone()).transport(Arc::new(TcpTransport::default()));
-        Ok(builder.protocol(Arc::new(NativeClient::default())).build().to(&address)?)
-    };
-    (0..load.connections).map(client).collect()
+    let builder = Client::builder().stats(stats).config(config).transport(Arc::new(TcpTransport::default()));
+    Ok(builder.protocol(Arc::new(NativeClient::default())).build().to(address)?)
 }
 
 /// A client of the service in this process, behind middlewares of users that do nothing.

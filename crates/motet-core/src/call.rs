@@ -24,6 +24,7 @@ impl Body {
     ///
     /// # Errors
     /// Internal when the body is a stream: the two sides disagree about the kind of the method.
+    #[inline]
     pub fn one(self) -> Result<Payload> {
         match self {
             Body::One(payload) => Ok(payload),
@@ -70,6 +71,7 @@ pub struct Call {
 
 impl Call {
     /// A call with no metadata, no options and no reply unless the method gives one.
+    #[inline]
     pub fn new(
         method: Arc<MethodDescriptor>,
         cx: Context,
@@ -142,6 +144,7 @@ impl Ends {
     }
 
     /// Whether nobody can be told.
+    #[inline]
     pub fn is_none(&self) -> bool {
         self.0.is_none()
     }

@@ -187,6 +187,7 @@ pub(crate) fn undecodable(codec: &Codec, problem: &str) -> Status {
 }
 
 impl PartialEq for Codec {
+    #[inline]
     fn eq(&self, other: &Codec) -> bool {
         match (&self.0, &other.0) {
             (Kind::Other(_), _) | (_, Kind::Other(_)) => self.content_type() == other.content_type(),

@@ -81,6 +81,7 @@ struct Scope {
 }
 
 impl Scope {
+    #[inline]
     fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Acquire) || self.within.as_ref().is_some_and(Context::is_cancelled)
     }
@@ -130,6 +131,7 @@ impl Deadline {
     }
 
     /// A deadline `timeout` from `now`.
+    #[inline]
     pub fn starting(now: Instant, timeout: Duration, limit: Limit) -> Deadline {
         // A time too far away to be represented is as good as thirty years.
         let far = || now + Duration::from_secs(30 * 365 * 24 * 3600);
@@ -138,6 +140,7 @@ impl Deadline {
 
     /// Whichever comes first.
     #[must_use]
+    #[inline]
     pub fn earlier(self, other: Option<Deadline>) -> Deadline {
         match other {
             Some(other) if other.at < self.at => other,
@@ -350,6 +353,7 @@ impl Context {
     }
 
     /// When the call must be over.
+    #[inline]
     pub fn deadline(&self) -> Option<Deadline> {
         self.inner().deadline
     }
@@ -402,6 +406,7 @@ impl Context {
     }
 
     /// Where the client puts the reply metadata it sees; see [`Context::capture`].
+    #[inline]
     pub fn captured(&self) -> Option<&ReplyMeta> {
         self.inner().capture.as_ref()
     }
@@ -431,6 +436,7 @@ impl Context {
     }
 
     /// Whether anything can cancel this context.
+    #[inline]
     pub fn can_be_cancelled(&self) -> bool {
         self.scope().is_some()
     }

@@ -235,11 +235,13 @@ impl MethodDescriptor {
     }
 
     /// The method's own timeout.
+    #[inline]
     pub fn timeout(&self) -> Option<Duration> {
         self.options.timeout_ms.map(Duration::from_millis)
     }
 
     /// Whether a call may be sent again although it may have run.
+    #[inline]
     pub fn is_idempotent(&self) -> bool {
         self.options.idempotent || self.options.safe
     }

@@ -154,7 +154,12 @@ impl<T: prost::Message + Default> MessageType<T> {
                 if *codec != Codec::PROTOBUF {
                     return Err(codec.unsupported());
                 }
-                T::decode(&bytes[..]).map_err(|error| crate::codec::undecodable(codec, &crate::diagnose::prost(&error)))
+                // In place: each step that hands the value on would copy it.
+                let mut value = T::default();
+                match value.merge(&bytes[..]) {
+                    Ok(()) => Ok(value),
+                    Err(error) => Err(crate::codec::undecodable(codec, &crate::diagnose::prost(&error))),
+                }
             },
             check: |_| Ok(()),
             schema: || serde_json::json!({ "type": "object" }),

@@ -43,6 +43,7 @@ impl<T: Send + Sync + 'static> Erased for Typed<T> {
 
 impl Payload {
     /// A typed value, and the codec it would like to be carried in.
+    #[inline(always)]
     pub fn typed<T: Send + Sync + 'static>(value: T, message: &MessageType<T>, codec: Codec) -> Payload {
         Payload(Repr::Typed(Arc::new(Typed(value, *message)), codec))
     }
@@ -53,6 +54,7 @@ impl Payload {
     }
 
     /// The codec of the bytes, or the one a typed value would like.
+    #[inline]
     pub fn codec(&self) -> &Codec {
         match &self.0 {
             Repr::Encoded(_, codec) | Repr::Typed(_, codec) => codec,
@@ -110,20 +112,25 @@ impl Payload {
     ///
     /// # Errors
     /// InvalidArgument when the bytes are no such message.
+    #[inline(always)]
     pub fn take<T: Send + Sync + 'static>(self, message: &MessageType<T>) -> Result<T> {
         match self.0 {
-            Repr::Encoded(bytes, codec) => message.decode(&codec, &bytes),
-            Repr::Typed(value, codec) => match value.clone().into_any().downcast::<Typed<T>>() {
-                Ok(typed) => {
-                    drop(value);
-                    match Arc::try_unwrap(typed) {
-                        Ok(Typed(value, _)) => Ok(value),
-                        Err(shared) => copy(&*shared, &codec, message),
-                    }
-                }
-                Err(_) => copy(&*value, &codec, message),
-            },
+            Repr::Encoded(bytes, codec) => (message.decode)(&codec, &bytes),
+            Repr::Typed(value, codec) => take_typed(value, &codec, message),
         }
+    }
+}
+
+fn take_typed<T: Send + Sync + 'static>(value: Arc<dyn Erased>, codec: &Codec, message: &MessageType<T>) -> Result<T> {
+    match value.clone().into_any().downcast::<Typed<T>>() {
+        Ok(typed) => {
+            drop(value);
+            match Arc::try_unwrap(typed) {
+                Ok(Typed(value, _)) => Ok(value),
+                Err(shared) => copy(&*shared, codec, message),
+            }
+        }
+        Err(_) => copy(&*value, codec, message),
     }
 }
 

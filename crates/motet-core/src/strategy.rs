@@ -100,6 +100,7 @@ impl Candidate {
     }
 
     /// A call starts.
+    #[inline]
     pub fn begin(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
     }

@@ -363,6 +363,51 @@ async fn dropping_a_call_or_its_stream_or_the_connection_drops_the_handler() {
     until("the connection's handlers are gone", || alive.load(Ordering::SeqCst) == 0).await;
 }
 
+/// A stream that always has a message never waits: nothing but its end can stop it while it runs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn endless_streams_end_with_their_call_while_they_run() {
+    let alive = Arc::new(AtomicUsize::new(0));
+    let endless = |alive: &Arc<AtomicUsize>| {
+        let here = Alive::new(alive);
+        Streaming::from_iter(std::iter::repeat_with(|| raw("tick"))).map(move |item| {
+            let _here = &here;
+            Ok(item)
+        })
+    };
+    let streaming = alive.clone();
+    let world = Setup::default()
+        .method(Kind::ServerStream, "ticks", move |_| {
+            let stream = endless(&streaming);
+            Box::pin(async move { Ok(Reply::stream(stream)) })
+        })
+        .method(Kind::ClientStream, "some", |call| {
+            Box::pin(async move {
+                let mut requests = call.body.stream();
+                for _ in 0..100 {
+                    requests.next().await;
+                }
+                Ok(Reply::one(raw("enough")))
+            })
+        })
+        .start()
+        .await;
+    for round in 0..50 {
+        let connection = world.connect().await;
+        let mut ticks = connection.call(world.one("ticks", "")).await.expect("a head").body.stream();
+        for _ in 0..round * 20 {
+            assert!(ticks.next().await.is_some());
+        }
+        let requests = Body::Stream(endless(&alive));
+        assert!(connection.call(world.call("some", requests)).await.is_ok());
+        if round % 2 == 0 {
+            drop(ticks);
+        } else {
+            drop(connection);
+        }
+    }
+    until("all streams are gone", || alive.load(Ordering::SeqCst) == 0).await;
+}
+
 #[tokio::test]
 async fn a_slow_reader_of_one_stream_holds_up_nobody_else() {
     let world = Setup::default()

@@ -35,6 +35,7 @@ pub trait Carry: Copy + Default + Send + Sync + 'static {
     }
 
     /// The payload of a value; nothing is encoded yet.
+    #[inline(always)]
     fn payload(value: Self::Value, codec: Codec) -> Payload {
         Payload::typed(Self::wrap(value), &Self::MESSAGE, codec)
     }
@@ -43,6 +44,7 @@ pub trait Carry: Copy + Default + Send + Sync + 'static {
     ///
     /// # Errors
     /// InvalidArgument when the bytes are no such message.
+    #[inline(always)]
     fn take(payload: Payload) -> Result<Self::Value> {
         payload.take(&Self::MESSAGE).map(Self::unwrap)
     }

@@ -30,6 +30,7 @@ impl ServiceClient {
     }
 
     /// The options of calls made through this.
+    #[inline]
     pub fn options(&self) -> &Arc<CallOptions> {
         &self.options
     }
@@ -64,6 +65,7 @@ impl ServiceClient {
     ///
     /// # Errors
     /// As [`Context::call_metadata`].
+    #[inline]
     pub fn prepare(&self, method: &Arc<MethodDescriptor>, cx: &Context, codec: Codec, body: Body) -> Result<Call> {
         let mut call = Call::new(method.clone(), cx.clone(), body, codec, self.options.clone());
         call.metadata = cx.call_metadata()?;
@@ -108,21 +110,24 @@ impl ServiceClient {
     pub fn call(&self, call: Call) -> impl Future<Output = Result<Reply>> + Send {
         // The future holds the call in one place: an async fn would hold its argument twice.
         let mut slot = Some(call);
-        async move {
-            let started = Instant::now();
-            let settings = &self.target.settings;
-            let Some(call) = &mut slot else { return Err(Status::internal("a call was made twice")) };
-            call.deadline = deadline(call, &settings.config, started);
-            let ending = Ending::new(self.target.stats(&call.method), started, call);
-            if !settings.middleware.is_empty() || !call.ends.is_none() || trace::wanted(call) {
-                return match slot.take() {
-                    Some(call) => Box::pin(self.dressed(call, ending)).await,
-                    None => Err(Status::internal("a call was made twice")),
-                };
-            }
-            let (result, ended) = attempt::run(&self.target, &mut slot, started).await;
-            ending.finish(result, ended)
+        async move { self.run(&mut slot).await }
+    }
+
+    /// As [`ServiceClient::call`]; the call is taken from where it lies.
+    pub(crate) async fn run(&self, slot: &mut Option<Call>) -> Result<Reply> {
+        let started = Instant::now();
+        let settings = &self.target.settings;
+        let Some(call) = slot else { return Err(Status::internal("a call was made twice")) };
+        call.deadline = deadline(call, &settings.config, started);
+        let ending = Ending::new(self.target.stats(&call.method), started, call);
+        if !settings.middleware.is_empty() || !call.ends.is_none() || trace::wanted(call) {
+            return match slot.take() {
+                Some(call) => Box::pin(self.dressed(call, ending)).await,
+                None => Err(Status::internal("a call was made twice")),
+            };
         }
+        let (result, ended) = attempt::run(&self.target, slot, started).await;
+        ending.finish(result, ended)
     }
 
     /// A call with all that most calls do without: middleware, end hooks, a span.

@@ -67,8 +67,8 @@ impl Caller {
         _: O,
         request: I::Value,
     ) -> impl Future<Output = Result<O::Value, E>> + use<'a, I, O, E> {
-        let call = self.prepare(cx, method, |codec| Body::One(I::payload(request, codec)));
-        async move { send(call).await.and_then(Body::one).and_then(O::take).map_err(E::from_status) }
+        let mut call = self.prepare(cx, method, |codec| Body::One(I::payload(request, codec)));
+        async move { send(&mut call).await.and_then(Body::one).and_then(O::take).map_err(E::from_status) }
     }
 
     /// Many requests, one reply.
@@ -83,8 +83,8 @@ impl Caller {
         _: O,
         requests: Streaming<I::Value>,
     ) -> impl Future<Output = Result<O::Value, E>> + use<'a, I, O, E> {
-        let call = self.prepare(cx, method, |codec| Body::Stream(payloads::<I>(requests, codec)));
-        async move { send(call).await.and_then(Body::one).and_then(O::take).map_err(E::from_status) }
+        let mut call = self.prepare(cx, method, |codec| Body::Stream(payloads::<I>(requests, codec)));
+        async move { send(&mut call).await.and_then(Body::one).and_then(O::take).map_err(E::from_status) }
     }
 
     /// One request, many replies.
@@ -99,8 +99,8 @@ impl Caller {
         _: O,
         request: I::Value,
     ) -> impl Future<Output = Result<Streaming<O::Value>, E>> + use<'a, I, O, E> {
-        let call = self.prepare(cx, method, |codec| Body::One(I::payload(request, codec)));
-        async move { send(call).await.map(replies::<O>).map_err(E::from_status) }
+        let mut call = self.prepare(cx, method, |codec| Body::One(I::payload(request, codec)));
+        async move { send(&mut call).await.map(replies::<O>).map_err(E::from_status) }
     }
 
     /// Many requests, many replies.
@@ -115,8 +115,8 @@ impl Caller {
         _: O,
         requests: Streaming<I::Value>,
     ) -> impl Future<Output = Result<Streaming<O::Value>, E>> + use<'a, I, O, E> {
-        let call = self.prepare(cx, method, |codec| Body::Stream(payloads::<I>(requests, codec)));
-        async move { send(call).await.map(replies::<O>).map_err(E::from_status) }
+        let mut call = self.prepare(cx, method, |codec| Body::Stream(payloads::<I>(requests, codec)));
+        async move { send(&mut call).await.map(replies::<O>).map_err(E::from_status) }
     }
 
     /// One request, no reply: ready once it is written.
@@ -124,26 +124,36 @@ impl Caller {
     /// # Errors
     /// Of the way to the method: nothing was sent.
     pub async fn one_way<I: Carry>(&self, cx: &Context, method: usize, _: I, request: I::Value) -> Result<()> {
-        let (client, mut call) = self.prepare(cx, method, |codec| Body::One(I::payload(request, codec)))?;
-        call.one_way = true;
-        client.call(call).await.map(drop)
+        let mut call = self.prepare(cx, method, |codec| Body::One(I::payload(request, codec)));
+        if let Ok(Prepared { call: Some(call), .. }) = &mut call {
+            call.one_way = true;
+        }
+        send(&mut call).await.map(drop)
     }
 
-    fn prepare(&self, cx: &Context, method: usize, body: impl FnOnce(Codec) -> Body) -> Result<(&ServiceClient, Call)> {
+    #[inline]
+    fn prepare(&self, cx: &Context, method: usize, body: impl FnOnce(Codec) -> Body) -> Result<Prepared<'_>> {
         let client = self.client.as_ref().map_err(Clone::clone)?;
         let (method, codec) = &self.methods[method];
         let options = client.options();
         let codec = options.codec.as_ref().unwrap_or(codec).clone();
         let body = body(codec.clone());
-        Ok((client, client.prepare(method, cx, codec, body)?))
+        Ok(Prepared { client, call: Some(client.prepare(method, cx, codec, body)?) })
     }
 }
 
-/// Makes a call that was prepared before there was a future, whose states would each hold the request
-/// once more.
-async fn send(prepared: Result<(&ServiceClient, Call)>) -> Result<Body> {
-    let (client, call) = prepared?;
-    Ok(client.call(call).await?.body)
+/// A call that is prepared before there is a future: its states would each hold the request once more.
+struct Prepared<'a> {
+    client: &'a ServiceClient,
+    call: Option<Call>,
+}
+
+/// Makes a call where it lies.
+async fn send(prepared: &mut Result<Prepared<'_>>) -> Result<Body> {
+    match prepared {
+        Ok(Prepared { client, call }) => Ok(client.run(call).await?.body),
+        Err(status) => Err(status.clone()),
+    }
 }
 
 fn replies<O: Carry>(body: Body) -> Streaming<O::Value> {

@@ -12,6 +12,8 @@ use motet_core::{
     Body, Call, Codec, Deadline, Kind, Metadata, MethodDescriptor, Payload, Reply, ReplyMeta, Result, Status, Streaming,
 };
 
+use tokio::task::coop::consume_budget;
+
 use super::{
     call::{check_open, expired, finish, note_deadline, remaining, status},
     connection::Inner,
@@ -109,6 +111,8 @@ async fn send_requests(
             fail_request(&shared, id, &status);
             return;
         }
+        // A stream that always has a message would keep its thread, and could not be stopped.
+        consume_budget().await;
     }
 }
 

@@ -184,10 +184,10 @@ impl<T> Machine<T> {
     /// Sends one message of a stream. Ask [`Machine::can_send`] before.
     ///
     /// # Errors
-    /// Why it cannot be sent: it cannot be written, or is too long.
+    /// Why it cannot be sent: it cannot be written, is too long, or its call is over (Cancelled).
     pub fn message(&mut self, id: u64, message: &Payload, compress_above: Option<usize>) -> Result<()> {
         if self.is_ended(id) {
-            return Ok(());
+            return Err(Status::cancelled("the call is over"));
         }
         let (front, open) = self.begin(kind::DATA, id, flag::MESSAGE);
         self.put_message(id, front, &open, message, compress_above)

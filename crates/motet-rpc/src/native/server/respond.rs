@@ -9,6 +9,7 @@ use std::{
 
 use futures_core::Stream;
 use motet_core::{Body, Codec, Metadata, Payload, Reply, ReplyMeta, Result, Status, Streaming};
+use tokio::task::coop::consume_budget;
 
 use super::glue::{Running, own};
 use crate::native::{
@@ -85,6 +86,8 @@ impl Responder {
             if let Err(status) = poll_fn(|cx| self.poll_send(shared, &message, cx)).await {
                 break Some(status);
             }
+            // A stream that always has a message would keep its thread, and could not be stopped.
+            consume_budget().await;
         };
         drop(stream);
         let trailing = match (&end, meta.trailing()) {
