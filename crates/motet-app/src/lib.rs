@@ -43,9 +43,9 @@ pub mod runtime;
 mod service;
 
 pub use app::{App, AppBuilder, RegistrySource, RunningApp, StopReport};
-#[doc(hidden)]
-pub use config::nearest;
 pub use config::{Config, ConfigSource, ConfigView};
+#[doc(hidden)]
+pub use config::{Examined, examine, nearest};
 pub use health::{Health, HealthReport, ModuleHealth, ModuleState, Phase, ServiceHealth};
 pub use meta::StatsReport;
 pub use module::{AppContext, Module};

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The time of a unary call, unless `--timeout` or the method says otherwise.
-const DEFAULT: Duration = Duration::from_secs(10);
+pub(crate) const DEFAULT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

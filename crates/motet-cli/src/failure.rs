@@ -25,7 +25,7 @@ pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
 /// The exit codes of `motet`.
 pub(crate) mod exit {
-    /// A call was answered with an error Status.
+    /// A call was answered with an error Status; of a bench, every call.
     pub(crate) const STATUS: u8 = 1;
     /// The command line, the JSON or a file was wrong.
     pub(crate) const USAGE: u8 = 2;
@@ -35,7 +35,7 @@ pub(crate) mod exit {
     pub(crate) const TIMEOUT: u8 = 4;
     /// A program that `motet` runs (cargo, a service) failed.
     pub(crate) const PROGRAM: u8 = 5;
-    /// `motet health` found something that is not well.
+    /// `motet health` or `motet doctor` found something that is not well.
     pub(crate) const UNHEALTHY: u8 = 6;
     /// Ctrl-C ended it, as shells write it: 128 and the number of the signal.
     pub(crate) const INTERRUPTED: u8 = 130;
@@ -44,12 +44,12 @@ pub(crate) mod exit {
     pub(crate) const HELP: &str = "\
 Exit codes:
   0    done
-  1    a call was answered with an error
+  1    a call was answered with an error; `motet bench`: every call failed
   2    the command line, the JSON or a file is wrong
   3    nothing to talk to: no such service or method, no node, no registry, no connection
   4    the time ran out
   5    a program that motet runs (cargo, a service) failed
-  6    `motet health`: something is not well
+  6    `motet health`, `motet doctor`: something is not well
   130  Ctrl-C";
 }
 

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 /// Options that every command takes.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// Where services are registered: a URL such as `file:` (this machine, the default) or `file:///path`.

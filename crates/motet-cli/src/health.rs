@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The service; all if absent.
-    #[arg(value_name = "SERVICE")]
+    #[arg(value_name = "SERVICE", add = crate::completions::services())]
     service: Option<String>,
     /// Ask only whether the processes live, not whether they are ready.
     #[arg(long)]
@@ -127,7 +127,7 @@ fn phase(phase: Phase) -> &'static str {
 }
 
 /// What keeps it from being ready.
-fn why(report: &HealthReport) -> String {
+pub(crate) fn why(report: &HealthReport) -> String {
     let mut parts = Vec::new();
     for module in report.modules.iter().filter(|module| !module.ready) {
         let state = serde_json::to_value(module.state).ok();

@@ -1,10 +1,13 @@
 //! `motet`: make, run, find and call services.
 
 mod answer;
+mod bench;
 mod body;
 mod call;
+mod completions;
 mod demo;
 mod describe;
+mod doctor;
 mod duration;
 mod failure;
 mod global;
@@ -68,9 +71,16 @@ enum Command {
     Stats(stats::Args),
     /// Ask whether what runs is well; the exit code says it.
     Health(health::Args),
+    /// Make a call again and again: how many a second, and how long they take.
+    Bench(bench::Args),
+    /// Look for what is wrong here, and say what to do.
+    Doctor(doctor::Args),
+    /// Print what makes a shell complete command lines of motet.
+    Completions(completions::Args),
 }
 
 fn main() -> ExitCode {
+    completions::answer();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return misread(&error),
@@ -101,6 +111,9 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Stream(args) => stream::run(args, &cli.global).await,
         Command::Stats(args) => stats::run(args, &cli.global).await,
         Command::Health(args) => health::run(args, &cli.global).await,
+        Command::Bench(args) => bench::run(args, &cli.global).await,
+        Command::Doctor(args) => doctor::run(args, &cli.global).await,
+        Command::Completions(args) => completions::run(args, &cli.global).await,
     }
 }
 

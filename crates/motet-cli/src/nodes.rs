@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The service; all if absent.
-    #[arg(value_name = "SERVICE")]
+    #[arg(value_name = "SERVICE", add = crate::completions::services())]
     service: Option<String>,
 }
 

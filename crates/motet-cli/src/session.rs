@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use motet::{
-    CallOptions, Client, ClientTls, ClientTlsConfig, Context, Endpoint, NativeClient, NativeConfig, Node, Registries,
-    Registry, ServiceClient, Status, TcpTransport, UnixTransport,
+    CallOptions, Client, ClientConfig, ClientTls, ClientTlsConfig, Context, Endpoint, NativeClient, NativeConfig, Node,
+    Registries, Registry, ServiceClient, Status, TcpTransport, UnixTransport,
 };
 use tokio::time::Instant;
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How long a registry or a node may take to say what it knows, unless `--timeout` says otherwise.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a command that talks to services works with. It registers nothing.
 pub(crate) struct Session {
@@ -38,17 +38,38 @@ impl Session {
     /// # Errors
     /// What is wrong with an option, a certificate or the registry.
     pub(crate) async fn open(global: &Global) -> Outcome<Session> {
+        Session::open_with(global, ClientConfig::default()).await
+    }
+
+    /// As [`Session::open`], with other settings of the client.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub(crate) async fn open_with(global: &Global, config: ClientConfig) -> Outcome<Session> {
+        let registry = match &global.address {
+            Some(_) => None,
+            None => Some(open_registry(registry_url(global)).await?),
+        };
+        Session::new(global, config, registry)
+    }
+
+    /// A session that asks no registry: only addresses can be called.
+    ///
+    /// # Errors
+    /// What is wrong with an option or a certificate.
+    pub(crate) fn without_registry(global: &Global) -> Outcome<Session> {
+        Session::new(global, ClientConfig::default(), None)
+    }
+
+    fn new(global: &Global, config: ClientConfig, registry: Option<Arc<dyn Registry>>) -> Outcome<Session> {
         let cx = global.meta.iter().try_fold(Context::new(), |cx, pair| with_metadata(&cx, pair))?;
-        let mut client = Client::builder().protocol(Arc::new(NativeClient::new(NativeConfig::default())));
+        let client = Client::builder().config(config);
+        let mut client = client.protocol(Arc::new(NativeClient::new(NativeConfig::default())));
         client = match tls(global)? {
             Some(tls) => client
                 .transport(Arc::new(TcpTransport::new().with_tls(tls.clone())))
                 .transport(Arc::new(UnixTransport::new().with_tls(tls))),
             None => client.transport(Arc::new(TcpTransport::new())).transport(Arc::new(UnixTransport::new())),
-        };
-        let registry = match &global.address {
-            Some(_) => None,
-            None => Some(open_registry(global.registry.as_deref().filter(|url| !url.is_empty())).await?),
         };
         if let Some(registry) = &registry {
             client = client.registry(registry.clone());
@@ -182,8 +203,12 @@ fn at_registry(status: &Status) -> Failure {
     Failure::unreachable(status.message()).answer(status)
 }
 
-async fn open_registry(url: Option<&str>) -> Outcome<Arc<dyn Registry>> {
-    let url = url.unwrap_or("file:");
+/// The URL of the registry that the command line or the environment names; `file:` if none does.
+pub(crate) fn registry_url(global: &Global) -> &str {
+    global.registry.as_deref().filter(|url| !url.is_empty()).unwrap_or("file:")
+}
+
+async fn open_registry(url: &str) -> Outcome<Arc<dyn Registry>> {
     if url.starts_with("memory:") {
         let problem = "the registry memory: is seen only by the program that it belongs to";
         return Err(Failure::usage(problem).hint("name one that is shared, such as --registry file:"));

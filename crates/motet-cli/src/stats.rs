@@ -23,7 +23,7 @@ const SHORTEST: Duration = Duration::from_millis(100);
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The service; all if absent.
-    #[arg(value_name = "SERVICE")]
+    #[arg(value_name = "SERVICE", add = crate::completions::services())]
     service: Option<String>,
     /// Look again and again, and show what happened in between, until Ctrl-C.
     #[arg(long, short)]

@@ -15,10 +15,10 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct TargetArgs {
     /// The service; or service and method in one: `greeter/hello`, `Greeter.Hello`.
-    #[arg(value_name = "SERVICE")]
+    #[arg(value_name = "SERVICE", add = crate::completions::services())]
     service: String,
     /// The method.
-    #[arg(value_name = "METHOD")]
+    #[arg(value_name = "METHOD", add = crate::completions::methods())]
     method: Option<String>,
     /// The request: JSON, `@FILE`, or `-` for standard input; an empty object if absent.
     #[arg(value_name = "JSON", allow_hyphen_values = true)]
@@ -179,7 +179,7 @@ async fn describe_at_address(
 
 /// Whether a status is that of a process that is there but does not say what it has: introspection
 /// is closed to this caller, or it is not made with an App.
-fn is_silence(status: &Status) -> bool {
+pub(crate) fn is_silence(status: &Status) -> bool {
     matches!(status.code(), Code::PermissionDenied | Code::Unauthenticated | Code::Unimplemented | Code::NotFound)
 }
 

@@ -69,6 +69,8 @@ mod folder;
 #[cfg(unix)]
 mod hold;
 #[cfg(unix)]
+mod inspect;
+#[cfg(unix)]
 mod record;
 #[cfg(unix)]
 mod registration;
@@ -82,6 +84,8 @@ pub use backend::FileRegistry;
 pub use config::FileConfig;
 #[cfg(not(unix))]
 pub use elsewhere::FileRegistry;
+#[cfg(unix)]
+pub use inspect::{Inspection, RecordFile, inspect};
 
 /// For the fuzz targets; not for use by hand, and free to change in any release.
 #[cfg(unix)]

@@ -20,10 +20,10 @@ use crate::{
 };
 
 /// How many records of a folder are looked at.
-const MAX_RECORDS: usize = 10_000;
+pub(crate) const MAX_RECORDS: usize = 10_000;
 
 /// How many files of a folder are looked at, records or not.
-const MAX_FILES: usize = 4 * MAX_RECORDS;
+pub(crate) const MAX_FILES: usize = 4 * MAX_RECORDS;
 
 /// How long owners have to write their records again after the folder was removed.
 const REFILL: Duration = Duration::from_secs(1);

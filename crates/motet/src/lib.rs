@@ -83,9 +83,9 @@ pub use motet_core::{
 pub use motet_macros::{RpcError, main, message, service};
 pub use motet_registry_file::{FileConfig, FileRegistry};
 pub use motet_rpc::{
-    Client, ClientBuilder, ClientConfig, ClientTls, Filter, MethodSnapshot, NativeClient, NativeConfig, NativeServer,
-    P2c, Random, RoundRobin, Router, Selector, Server, ServerBuilder, ServerConfig, ServerTls, ServiceClient, Stats,
-    StrategyName, TcpTransport, UnixTransport,
+    Client, ClientBuilder, ClientConfig, ClientTls, Filter, MethodSnapshot, MethodStats, NativeClient, NativeConfig,
+    NativeServer, P2c, Random, RoundRobin, Router, Selector, Server, ServerBuilder, ServerConfig, ServerTls,
+    ServiceClient, Stats, StrategyName, TcpTransport, UnixTransport,
     transport::{ClientCertificates, ClientTlsConfig, ServerTlsConfig},
     typed::IntoService,
 };

@@ -2,12 +2,14 @@
 //! remembering where it came from.
 
 mod de;
+mod examine;
 mod layers;
 mod nearest;
 mod settings;
 mod source;
 mod tree;
 
+pub use examine::{Examined, examine};
 pub use source::ConfigSource;
 pub use tree::{Config, ConfigView};
 

@@ -25,10 +25,10 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The service; all in short if absent. Also `greeter/hello` and `Greeter.Hello`.
-    #[arg(value_name = "SERVICE")]
+    #[arg(value_name = "SERVICE", add = crate::completions::services())]
     service: Option<String>,
     /// The method; all if absent.
-    #[arg(value_name = "METHOD")]
+    #[arg(value_name = "METHOD", add = crate::completions::methods())]
     method: Option<String>,
 }
 

@@ -64,6 +64,18 @@ impl Output {
         Output { json, terminal, colour: terminal && !json && colour_allowed() }
     }
 
+    /// The columns and lines of the terminal; 80 and 24 where they are not known.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        #[cfg(unix)]
+        if let Ok(size) = rustix::termios::tcgetwinsize(io::stdout())
+            && size.ws_col > 0
+            && size.ws_row > 0
+        {
+            return (size.ws_col.into(), size.ws_row.into());
+        }
+        (80, 24)
+    }
+
     /// The text in a style, where colours are wanted.
     pub(crate) fn paint(&self, style: Style, text: impl AsRef<str>) -> String {
         let text = text.as_ref();

@@ -31,9 +31,9 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
 /// A time in microseconds, in the unit that suits it: `85 µs`, `1.2 ms`, `3.4 s`.
 pub(crate) fn micros(us: f64) -> String {
     match us {
-        us if us < 10.0 => format!("{us:.1} µs"),
+        us if us < 9.95 => format!("{us:.1} µs"),
         us if us < 999.5 => format!("{us:.0} µs"),
-        us if us < 9_995.0 => format!("{:.1} ms", us / 1e3),
+        us if us < 9_950.0 => format!("{:.1} ms", us / 1e3),
         us if us < 999_500.0 => format!("{:.0} ms", us / 1e3),
         us if us < 99_950_000.0 => format!("{:.1} s", us / 1e6),
         us => format!("{:.0} s", us / 1e6),
@@ -78,7 +78,9 @@ mod tests {
             (8.52, "8.5 µs"),
             (85.2, "85 µs"),
             (999.9, "1.0 ms"),
+            (9.97, "10 µs"),
             (1234.0, "1.2 ms"),
+            (9_960.0, "10 ms"),
             (12_340.0, "12 ms"),
             (3_400_000.0, "3.4 s"),
             (340_000_000.0, "340 s"),

@@ -169,8 +169,37 @@ async fn a_server_that_accepts_and_says_nothing_ends_at_the_time_limit() {
 async fn help_names_every_command_and_the_exit_codes() {
     let lab = Lab::new();
     let help = lab.run(&["--help"]).await.done();
-    for word in ["services", "nodes", "describe", "call", "stream", "stats", "health", "Exit codes:", "130"] {
+    let words =
+        ["services", "nodes", "describe", "call", "stream", "stats", "health", "bench", "doctor", "completions"];
+    for word in words.into_iter().chain(["Exit codes:", "130"]) {
         assert!(help.contains(word), "{word}: {help}");
     }
     assert!(lab.run(&["--version"]).await.done().starts_with("motet "));
+}
+
+#[tokio::test]
+async fn the_manual_names_every_command_option_and_exit_code() {
+    let lab = Lab::new();
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
+    let manual = std::fs::read_to_string(path).expect("the manual");
+    let help = lab.run(&["--help"]).await.done();
+    let (_, commands) = help.split_once("Commands:\n").expect("commands");
+    let (commands, _) = commands.split_once("\n\n").expect("an end");
+    let names: Vec<_> = commands.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(names.contains(&"bench") && names.contains(&"help"), "{names:?}");
+    for name in names.iter().filter(|name| **name != "help") {
+        assert!(manual.contains(&format!("motet {name}")), "{name} is not in docs/cli.md");
+    }
+    for command in ["bench", "doctor"] {
+        let help = lab.run(&[command, "-h"]).await.done();
+        let (own, _) = help.split_once("Options of every command:").expect("its own come first");
+        let options = own.split([' ', ',']).filter(|word| word.starts_with("--") && !word.starts_with("--help"));
+        for option in options.filter(|option| *option != "--version") {
+            assert!(manual.contains(option.trim_end()), "{option} of {command} is not in docs/cli.md");
+        }
+    }
+    let (_, codes) = help.split_once("Exit codes:\n").expect("codes");
+    for code in codes.lines().filter_map(|line| line.split_whitespace().next()?.parse::<u8>().ok()) {
+        assert!(manual.contains(&format!("| {code} |")), "exit code {code} is not in docs/cli.md");
+    }
 }

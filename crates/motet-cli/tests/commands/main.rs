@@ -1,7 +1,11 @@
 //! The commands that look at services and call them, run as a user runs them.
 
+mod bench;
 mod calls;
+mod completions;
 mod describe;
+#[cfg(unix)]
+mod doctor;
 mod errors;
 mod fixture;
 mod lab;

@@ -150,7 +150,7 @@ async fn health_is_in_the_table_and_in_the_exit_code() {
 
 /// A module that is not ready.
 #[derive(Debug)]
-struct Cold;
+pub(crate) struct Cold;
 
 impl motet::Module for Cold {
     fn name(&self) -> &str {

@@ -61,6 +61,12 @@ impl MethodSnapshot {
         0.0
     }
 
+    /// The latency histogram, the shortest first: the middle of each bucket that is not empty, in
+    /// microseconds, and its count.
+    pub fn latencies_us(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
+        self.buckets.iter().map(|(bucket, count)| (middle_of(*bucket) as f64 / 1e3, *count))
+    }
+
     /// Adds what another node has counted for the same method.
     pub fn merge(&mut self, other: &MethodSnapshot) {
         self.combine(other, u64::saturating_add);
@@ -136,6 +142,14 @@ mod tests {
             let found = snapshot.percentile_us(share);
             assert!((found - exact).abs() / exact <= 0.07, "p{share}: {found} for {exact}");
         }
+    }
+
+    #[test]
+    fn the_histogram_holds_every_call_near_its_time() {
+        let times = [Duration::from_micros(10), Duration::from_micros(10), Duration::from_millis(5)];
+        let near: Vec<_> = counted(&times).latencies_us().collect();
+        let [(short, 2), (long, 1)] = near[..] else { panic!("{near:?}") };
+        assert!((short / 10.0 - 1.0).abs() < 0.07 && (long / 5000.0 - 1.0).abs() < 0.07, "{near:?}");
     }
 
     #[test]
