@@ -32,6 +32,7 @@ mod message;
 mod metadata;
 mod middleware;
 mod node;
+mod offences;
 mod payload;
 mod protocol;
 mod registry;
@@ -63,6 +64,7 @@ pub use message::{
 pub use metadata::{Metadata, MetadataValue};
 pub use middleware::{Middleware, Next};
 pub use node::{Endpoint, Node, NodeState};
+pub use offences::{Offence, Offences};
 pub use payload::Payload;
 pub use protocol::{
     BoxIo, ClientProtocol, Connecting, Connection, ConnectionState, Entrance, Incoming, Io, Recognition, ServerProtocol,

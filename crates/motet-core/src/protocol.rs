@@ -7,7 +7,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{BoxFuture, Call, Codecs, Dispatcher, Drain, Endpoint, Entropy, Peer, Reply, Result, Transports};
+use crate::{BoxFuture, Call, Codecs, Dispatcher, Drain, Endpoint, Entropy, Offences, Peer, Reply, Result, Transports};
 
 /// A stream of bytes in both directions.
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -63,12 +63,21 @@ pub struct Incoming {
     pub dispatcher: Dispatcher,
     /// When to stop taking calls.
     pub drain: Drain,
+    /// Where what the peer does wrong is counted; nowhere in particular by default.
+    pub offences: Offences,
 }
 
 impl Incoming {
     /// A connection.
     pub fn new(io: BoxIo, peer: Peer, head_by: Instant, dispatcher: Dispatcher, drain: Drain) -> Incoming {
-        Incoming { io, peer, head_by, dispatcher, drain }
+        Incoming { io, peer, head_by, dispatcher, drain, offences: Offences::new() }
+    }
+
+    /// Sets where what the peer does wrong is counted.
+    #[must_use]
+    pub fn with_offences(mut self, offences: Offences) -> Incoming {
+        self.offences = offences;
+        self
     }
 }
 

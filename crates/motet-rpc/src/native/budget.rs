@@ -5,8 +5,8 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-/// A bound, in bytes, on the messages that all connections of a server hold at once. Clones share
-/// it.
+/// A bound, in bytes, on what all connections of a server hold at once for messages and calls, beside
+/// the first [`MemoryBudget::OWN`] of each. Clones share it.
 #[derive(Clone, Debug)]
 pub struct MemoryBudget(Arc<Inner>);
 
@@ -24,6 +24,10 @@ impl Default for MemoryBudget {
 }
 
 impl MemoryBudget {
+    /// What each connection may hold beside the budget: 64 KiB. Connections that need little are
+    /// served also when others have used the budget up.
+    pub const OWN: usize = 64 << 10;
+
     /// A budget of this many bytes.
     pub fn new(limit: usize) -> MemoryBudget {
         MemoryBudget(Arc::new(Inner { limit, used: AtomicUsize::new(0) }))
@@ -32,6 +36,33 @@ impl MemoryBudget {
     /// How much is in use, to the granularity in which connections lease it.
     pub fn used(&self) -> usize {
         self.0.used.load(Ordering::Relaxed)
+    }
+
+    /// Takes `bytes` for something that outlives its connection, or says that they do not fit.
+    pub(crate) fn hold(&self, bytes: usize) -> Option<HeldMemory> {
+        self.take(bytes).then(|| HeldMemory { budget: self.clone(), bytes })
+    }
+
+    fn take(&self, bytes: usize) -> bool {
+        let more = |all: usize| all.checked_add(bytes).filter(|sum| *sum <= self.0.limit);
+        self.0.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.0.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Bytes of a [`MemoryBudget`], until dropped.
+#[derive(Debug)]
+pub(crate) struct HeldMemory {
+    budget: MemoryBudget,
+    bytes: usize,
+}
+
+impl Drop for HeldMemory {
+    fn drop(&mut self) {
+        self.budget.give_back(self.bytes);
     }
 }
 
@@ -56,14 +87,13 @@ impl Lease {
     /// Takes `bytes`, or says that they do not fit.
     pub(crate) fn take(&mut self, bytes: usize) -> bool {
         let used = self.used + bytes;
-        if used > self.limit {
+        if used > self.limit + MemoryBudget::OWN {
             return false;
         }
-        if used > self.leased {
-            let more = (used - self.leased).next_multiple_of(STEP);
-            let shared = &self.budget.0;
-            let take = |all: usize| all.checked_add(more).filter(|sum| *sum <= shared.limit);
-            if shared.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_err() {
+        let shared = used.saturating_sub(MemoryBudget::OWN);
+        if shared > self.leased {
+            let more = (shared - self.leased).next_multiple_of(STEP);
+            if !self.budget.take(more) {
                 return false;
             }
             self.leased += more;
@@ -75,16 +105,31 @@ impl Lease {
     pub(crate) fn give_back(&mut self, bytes: usize) {
         self.used = self.used.saturating_sub(bytes);
         // Keep a step or two while in use; `settle` returns the rest.
-        if self.leased - self.used > 16 * STEP {
+        if self.leased > self.used + 16 * STEP {
             self.settle();
         }
     }
 
+    /// Takes `bytes` beside the connection's own limit, or says that they do not fit.
+    pub(crate) fn take_beside(&mut self, bytes: usize) -> bool {
+        self.limit += bytes;
+        let taken = self.take(bytes);
+        if !taken {
+            self.limit -= bytes;
+        }
+        taken
+    }
+
+    pub(crate) fn give_back_beside(&mut self, bytes: usize) {
+        self.limit -= bytes;
+        self.give_back(bytes);
+    }
+
     /// Returns what is leased and not used.
     pub(crate) fn settle(&mut self) {
-        let keep = self.used.next_multiple_of(STEP);
+        let keep = self.used.saturating_sub(MemoryBudget::OWN).next_multiple_of(STEP);
         if self.leased > keep {
-            self.budget.0.used.fetch_sub(self.leased - keep, Ordering::Relaxed);
+            self.budget.give_back(self.leased - keep);
             self.leased = keep;
         }
     }
@@ -106,17 +151,35 @@ impl Drop for Lease {
 mod tests {
     use super::*;
 
+    const OWN: usize = MemoryBudget::OWN;
+
     #[test]
     fn what_does_not_fit_the_connection_or_the_server_is_refused() {
         let budget = MemoryBudget::new(4 * STEP);
         let mut first = Lease::new(budget.clone(), 3 * STEP);
         let mut second = Lease::new(budget.clone(), 3 * STEP);
-        assert!(first.take(3 * STEP) && !first.take(1), "the connection's own limit");
-        assert!(second.take(STEP) && !second.take(1), "the server's limit");
-        first.give_back(3 * STEP);
+        assert!(first.take(OWN + 3 * STEP) && !first.take(1), "the connection's own limit");
+        assert!(second.take(OWN + STEP) && !second.take(1), "the server's limit");
+        first.give_back(OWN + 3 * STEP);
         first.settle();
         assert!(second.take(2 * STEP));
+        assert!(second.take_beside(STEP) && !second.take(1), "beside its limit, which stays");
+        assert!(!second.take_beside(1), "the server's limit holds here too");
+        second.give_back_beside(STEP);
         drop((first, second));
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn who_needs_little_is_served_although_others_have_used_it_all_up() {
+        let budget = MemoryBudget::new(4 * STEP);
+        let held = budget.hold(4 * STEP).expect("it fits");
+        assert!(budget.hold(1).is_none());
+        let mut small = Lease::new(budget.clone(), 3 * STEP);
+        assert!(small.take(OWN) && !small.take(1));
+        drop(held);
+        assert!(small.take(1));
+        drop(small);
         assert_eq!(budget.used(), 0);
     }
 }

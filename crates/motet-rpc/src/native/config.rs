@@ -20,7 +20,8 @@ pub struct NativeConfig {
     pub max_streams: u64,
     /// The longest message, after decompression: 4 MiB.
     pub max_message: u64,
-    /// How much memory the messages of one connection may hold: 32 MiB.
+    /// How much memory the messages and calls of one connection may hold, beside its first 64 KiB:
+    /// 32 MiB.
     pub connection_memory: usize,
     /// Messages of this size and more are compressed where the peer can read it; `None`, the
     /// default, compresses only what a call's options ask for.
@@ -33,6 +34,17 @@ pub struct NativeConfig {
     pub idle_ping: Duration,
     /// How many pings in a row may go unanswered before the connection is closed: 20.
     pub max_missed_pings: u32,
+    /// How many pings the peer may send in a second: 100. More end the connection.
+    pub max_pings: u32,
+    /// How many calls the peer may cancel in a second that are less than 50 ms old: 4,096. More end
+    /// the connection.
+    pub max_rapid_cancels: u32,
+    /// How long a message may take from its first frame to its last, and a frame from its first byte
+    /// to its last: 60 s. A message that takes longer ends its call, a frame the connection.
+    pub message_timeout: Duration,
+    /// How long the peer may take less than 64 KiB of what waits for it, be it bytes that its socket
+    /// does not take or messages for which it gives no credit: 30 s. Then the connection ends.
+    pub write_timeout: Duration,
 }
 
 impl Default for NativeConfig {
@@ -48,6 +60,10 @@ impl Default for NativeConfig {
             ping_timeout: Duration::from_secs(1),
             idle_ping: Duration::from_secs(30),
             max_missed_pings: 20,
+            max_pings: 100,
+            max_rapid_cancels: 4096,
+            message_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(30),
         }
     }
 }

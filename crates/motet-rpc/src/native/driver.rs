@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use motet_core::{BoxIo, Executed, Status};
 use tokio::{
     io::AsyncReadExt,
@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    machine::{Event, Machine},
+    machine::{ENOUGH, Event, Machine},
     wire::{ErrorCode, ProtocolError},
 };
 
@@ -36,6 +36,11 @@ const WHOLE: usize = 64;
 /// How long a peer has to take what was said last and to close its side: a socket that is closed
 /// with unread bytes in it is reset, and a reset may overtake the last replies.
 const LINGER: Duration = Duration::from_millis(500);
+/// How many read buffers may stay behind because messages in them are in use. While there are so many,
+/// messages are copied, so that a small message in a slow handler costs no more than itself.
+const LEFT_BEHIND: usize = 2;
+/// For how many events room is kept.
+const EVENTS: usize = 1 << 10;
 /// How long a peer that takes no more bytes has to be heard out.
 const HEARD_OUT: Duration = Duration::from_secs(1);
 
@@ -147,6 +152,17 @@ pub(crate) trait Glue<T>: Send + Unpin + 'static {
     /// Whether output came from callers, who may be about to add more.
     fn gathers(&self) -> bool;
 
+    /// The peer broke the protocol: the connection ends. Told once.
+    fn failed(&mut self, error: &ProtocolError) {
+        tracing::debug!(reason = error.reason, code = ?error.code, "closed: the peer broke motet/1");
+    }
+
+    /// So many more calls were ended because they broke a rule or a limit, the first of all for this
+    /// reason.
+    fn refused(&mut self, calls: u64, reason: &str) {
+        let _ = (calls, reason);
+    }
+
     /// The connection is over; told once.
     fn closed(&mut self, shared: &Arc<Shared<T>>, status: &Status);
 }
@@ -158,6 +174,10 @@ pub(crate) struct Driver<T, G: Glue<T>> {
     glue: G,
     input: BytesMut,
     read_size: usize,
+    /// Read buffers with messages that are still in use.
+    left: Vec<Bytes>,
+    /// How many refused calls the glue knows of.
+    refused: u64,
     /// Whether whole frames of what has been read are still to be handled.
     unhandled: bool,
     writing: BytesMut,
@@ -173,6 +193,9 @@ pub(crate) struct Driver<T, G: Glue<T>> {
     /// began, is still read.
     broken: Option<Status>,
     end_by: Option<Instant>,
+    /// Since when the peer takes next to nothing, and what it took.
+    blocked: Option<Instant>,
+    taken: u64,
     /// After the end on this side: that of the peer is awaited until the timer fires.
     lingering: bool,
 }
@@ -185,6 +208,8 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
             glue,
             input: BytesMut::new(),
             read_size: READ_LEAST,
+            left: Vec::new(),
+            refused: 0,
             unhandled: false,
             writing: BytesMut::new(),
             written: 0,
@@ -195,6 +220,8 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
             ending: None,
             broken: None,
             end_by: None,
+            blocked: None,
+            taken: 0,
             lingering: false,
         }
     }
@@ -205,11 +232,13 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
             std::task::ready!(self.poll_read(cx))?;
         }
         let now = Instant::now();
-        let result = self.shared.lock().machine.handle_some(&mut self.input, WHOLE, now, &mut self.events);
-        if !self.events.is_empty() {
-            self.glue.handle(&self.shared, &mut self.events, now);
-            self.events.clear();
-        }
+        let (result, refused) = {
+            let machine = &mut self.shared.lock().machine;
+            machine.copy_messages(self.left.len() >= LEFT_BEHIND);
+            let result = machine.handle_some(&mut self.input, WHOLE, now, &mut self.events);
+            (result, machine.refused().0)
+        };
+        self.handle_events(now, refused);
         match result {
             Ok(more) => self.unhandled = more,
             Err(error) => self.fail(&error),
@@ -217,11 +246,44 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
         Poll::Ready(Ok(()))
     }
 
+    fn handle_events(&mut self, now: Instant, refused: u64) {
+        if !self.events.is_empty() {
+            self.glue.handle(&self.shared, &mut self.events, now);
+            self.events.clear();
+            self.events.shrink_to(EVENTS);
+        }
+        if refused > self.refused {
+            let more = refused - std::mem::replace(&mut self.refused, refused);
+            let state = self.shared.lock();
+            self.glue.refused(more, state.machine.refused().1.unwrap_or_default());
+        }
+    }
+
+    /// Makes a new read buffer. The old one stays behind while messages in it are in use.
+    fn renew_input(&mut self) {
+        self.left.retain(|left| !left.is_unique());
+        let old = std::mem::take(&mut self.input).freeze();
+        match old.try_into_mut() {
+            Ok(own) => {
+                self.input = own;
+                self.input.reserve(self.read_size);
+            }
+            Err(used) => {
+                self.input.reserve(used.len() + self.read_size);
+                self.input.extend_from_slice(&used);
+                self.left.push(used);
+            }
+        }
+    }
+
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
         // Reading into the same bytes again keeps them in the cache; where calls still hold the
         // last batch, the buffer is used up to its end before there is another.
         if !self.input.try_reclaim(self.read_size) && self.input.capacity() - self.input.len() < READ_LEAST {
-            self.input.reserve(self.read_size);
+            self.renew_input();
+        }
+        if self.left.len() >= LEFT_BEHIND {
+            self.left.retain(|left| !left.is_unique());
         }
         let room = self.input.capacity() - self.input.len();
         let read = match pin!(self.io.read_buf(&mut self.input)).poll(cx) {
@@ -245,10 +307,11 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
     fn fail(&mut self, error: &ProtocolError) {
         if self.ending.is_none() {
             let text = format!("motet/1 connection closed: {} ({:?})", error.reason, error.code);
-            tracing::debug!(reason = error.reason, code = ?error.code, "protocol error");
+            self.glue.failed(error);
+            self.blocked = None;
             self.shared.lock().machine.fail(error);
             self.ending = Some(match error.code {
-                ErrorCode::Silence => lost("the peer does not answer pings"),
+                ErrorCode::Silence => lost(error.reason),
                 _ => Status::internal(text),
             });
             self.end_by = Some(Instant::now() + Duration::from_secs(1));
@@ -277,14 +340,26 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
                     break;
                 }
             }
-            let written =
-                std::task::ready!(self.io.as_mut().poll_write(cx, &self.writing[self.written..])).map_err(broken)?;
+            let written = match self.io.as_mut().poll_write(cx, &self.writing[self.written..]) {
+                Poll::Ready(written) => written.map_err(broken)?,
+                Poll::Pending => {
+                    if self.blocked.is_none() && self.ending.is_none() {
+                        (self.blocked, self.taken) = (Some(Instant::now()), 0);
+                    }
+                    return Poll::Pending;
+                }
+            };
             if written == 0 {
                 return Poll::Ready(Err(lost("the connection takes no more bytes")));
             }
             self.written += written;
+            self.taken += written as u64;
+            if self.taken >= ENOUGH {
+                self.blocked = None;
+            }
             self.unflushed = true;
             if self.written == self.writing.len() {
+                self.blocked = None;
                 self.written = 0;
                 // Keep the buffer for the next batch unless it was an unusually large one.
                 self.writing.clear();
@@ -308,7 +383,8 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
                 state.machine.note_calls(Instant::now);
                 let machine = state.machine.next_time();
                 let glue = self.glue.next_time(&state);
-                [glue, self.end_by].into_iter().flatten().fold(machine, Instant::min)
+                let blocked = self.blocked.map(|since| since + state.machine.write_timeout());
+                [glue, blocked, self.end_by].into_iter().flatten().fold(machine, Instant::min)
             };
             // A timer that fires early is cheaper than one that is moved for every call.
             if next < self.timer.deadline() || self.timer.is_elapsed() {
@@ -324,18 +400,26 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
             }
             let result = self.glue.handle_time(&self.shared, now);
             let mut state = self.shared.lock();
-            let result = result.and_then(|()| state.machine.handle_time(now));
+            state.machine.expire(now, &mut self.events);
+            let mut result = result.and_then(|()| state.machine.handle_time(now));
+            if self.blocked.is_some_and(|since| since + state.machine.write_timeout() <= now) {
+                let reason = "what is sent is not taken";
+                (self.blocked, result) = (None, Err(ProtocolError { code: ErrorCode::Silence, reason }));
+            }
+            let refused = state.machine.refused().0;
             if state.machine.open_streams() == 0 {
                 state.machine.rest();
                 self.read_size = READ_LEAST;
                 if self.input.is_empty() {
                     self.input = BytesMut::new();
                 }
+                self.left.retain(|left| !left.is_unique());
                 if self.writing.is_empty() {
                     self.writing = BytesMut::new();
                 }
             }
             drop(state);
+            self.handle_events(now, refused);
             if let Err(error) = result {
                 self.fail(&error);
             }
@@ -378,7 +462,7 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
                 return Poll::Ready(status);
             }
             // Time may have made output; a connection that paused reading may have room again.
-            let state = self.shared.lock();
+            let mut state = self.shared.lock();
             let more = output && (state.machine.has_output() || (!wants_input && state.machine.wants_input()));
             if read.is_pending() && !more {
                 return Poll::Pending;

@@ -26,8 +26,8 @@ pub struct ServerConfig {
     pub max_timeout: Duration,
     /// The largest message in bytes, each way, after decompression. 4 MiB.
     pub message_limit: usize,
-    /// How many bytes of incoming messages may be in memory at once, all connections together.
-    /// 512 MiB.
+    /// How many bytes of messages and open calls may be in memory at once, all connections together,
+    /// beside the first 64 KiB of each. 512 MiB.
     pub memory_limit: usize,
     /// From the first byte of a connection to the end of TLS handshake, recognition and first head.
     /// 10 s.

@@ -62,6 +62,8 @@ pub(crate) fn both() -> Vec<Case> {
         case("number-too-long", &[of(kind::CREDIT, &[0xff; 11])]),
         case("ping-short", &[of(kind::PING, &[0; 7])]),
         case("pong-long", &[of(kind::PONG, &[0; 9])]),
+        case("ping-flood", &[of(kind::PING, &[0; 8]).repeat(1000)]),
+        case("goaway-flood", &[of(kind::GOAWAY, &[0x81, 0xEA, 0x30, 0, 0, 0]).repeat(17)]),
         case("goaway-cut", &[of(kind::GOAWAY, &[0, 0, 5, 1])]),
         case("goaway-reason-long", &[of(kind::GOAWAY, &[&[0, 0, 1][..], &text(1, &[b'x'; 1025])].concat())]),
         case("credit-zero", &[credit(0, 0)]),
@@ -164,6 +166,12 @@ pub(crate) fn to_server() -> Vec<Case> {
         case("msgpack-malformed", &[msgpack(b"\x81\xa5value\xa7hunter")]),
         case("protobuf-malformed", &[protobuf(b"\x0a\x07hunter")]),
         case("protobuf-not-utf8", &[protobuf(b"\x0a\x07hunter\xff")]),
+        case(
+            "cancel-flood",
+            &(0..20_000)
+                .map(|n| [one(2 * n + 1).bytes(), of(kind::CANCEL, &about(2 * n + 1, b""))].concat())
+                .collect::<Vec<_>>(),
+        ),
         bare("never-greets", &[PREFACE]),
     ]
 }

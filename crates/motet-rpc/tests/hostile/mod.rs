@@ -1,4 +1,5 @@
 //! What hostile peers send, and what they hear.
+#![allow(dead_code, reason = "each test binary uses a part")]
 
 use bytes::{BufMut, BytesMut};
 use motet_rpc::native::wire::{self, Cursor, HEADER, PREFACE, Settings, flag, frame, kind, put_bytes, put_varint};

@@ -3,7 +3,7 @@
 use std::{sync::Arc, task::Waker};
 
 use bytes::Bytes;
-use motet_core::{Executed, ReplyMeta, Status};
+use motet_core::{Code, Executed, ReplyMeta, Status};
 use tokio::time::Instant;
 
 use crate::native::{
@@ -55,7 +55,10 @@ impl Slot {
             wakers[0] = stream.inbox.end(Err(status.clone()));
             wakers[1] = stream.sender.take();
         }
-        if matches!(self.progress, Progress::Waiting) {
+        // What arrived of a stream is still handed out, unless the peer broke the protocol.
+        let lost = status.code() == Code::Unavailable;
+        let handed_out = lost && self.stream.as_ref().is_some_and(|stream| stream.replied);
+        if matches!(self.progress, Progress::Waiting) && !handed_out {
             self.progress = Progress::Broken(status.clone());
         }
         wakers

@@ -5,6 +5,9 @@
 //! their own.
 
 mod event;
+mod guard;
+#[cfg(test)]
+mod limit_tests;
 mod receive;
 mod send;
 mod stream;
@@ -12,13 +15,15 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use motet_core::{Map, MethodDescriptor};
 use tokio::time::Instant;
 
 pub use event::{Event, IncomingCall, Path, ReplyHead};
+pub(crate) use guard::ENOUGH;
+use guard::Guard;
 pub use send::CallHead;
 use stream::Stream;
 use streams::Streams;
@@ -48,6 +53,8 @@ pub struct Machine<T> {
     greeted: bool,
     settled: bool,
     out: BytesMut,
+    /// Up to where the output may grow now: [`OUT_LEAST`] or [`OUT_LIMIT`].
+    out_limit: usize,
     streams: Streams<Stream<T>>,
     next_stream: u64,
     last_stream: u64,
@@ -59,6 +66,11 @@ pub struct Machine<T> {
     routes_in: usize,
     lease: Lease,
     pulse: Pulse,
+    guard: Guard,
+    /// Frames that are read and wait for their turn.
+    pending: Bytes,
+    /// Whether messages are copied out of the input.
+    copying: bool,
     refusing: bool,
     peer_left: Option<GoAway>,
 }
@@ -73,8 +85,13 @@ struct Pulse {
 }
 
 /// Output beyond which callers wait and nothing more is read: what a peer that does not read can
-/// make a machine hold, beside queued messages, which the memory budget bounds.
+/// make a machine hold, beside queued messages. What is beyond the first counts against the memory
+/// budget, as those do.
+const OUT_LEAST: usize = 64 << 10;
 const OUT_LIMIT: usize = 512 << 10;
+/// What large output takes of the budget, beside the connection's messages: as much again may be being
+/// written.
+const OUT_ROOM: usize = 2 * OUT_LIMIT;
 /// Output up to which queued messages are cut into frames.
 const OUT_FILL: usize = 256 << 10;
 
@@ -94,6 +111,7 @@ impl<T> Machine<T> {
             greeted: false,
             settled: false,
             out,
+            out_limit: OUT_LEAST,
             streams: Streams::default(),
             next_stream: 1,
             last_stream: 0,
@@ -104,6 +122,9 @@ impl<T> Machine<T> {
             routes_out: Map::default(),
             routes_in: 0,
             pulse: Pulse { heard: now, waiting_since: None, pinged: None, missed: 0 },
+            guard: Guard::new(now),
+            pending: Bytes::new(),
+            copying: false,
             refusing: false,
             peer_left: None,
         }
@@ -120,8 +141,8 @@ impl<T> Machine<T> {
     }
 
     /// Whether a call may be opened now; if not, it may later, unless [`Machine::is_leaving`].
-    pub fn can_open(&self) -> bool {
-        (self.streams.len() as u64) < self.remote.max_streams && self.out.len() < OUT_LIMIT
+    pub fn can_open(&mut self) -> bool {
+        (self.streams.len() as u64) < self.remote.max_streams && self.has_room()
     }
 
     /// Whether no more calls can be opened on this connection.
@@ -135,8 +156,30 @@ impl<T> Machine<T> {
     }
 
     /// Whether more input should be read: not while the peer does not take what is there for it.
-    pub fn wants_input(&self) -> bool {
-        self.out.len() < OUT_LIMIT
+    pub fn wants_input(&mut self) -> bool {
+        self.has_room()
+    }
+
+    /// Whether there is room for more output.
+    #[inline]
+    fn has_room(&mut self) -> bool {
+        self.out.len() < self.out_limit || self.make_room()
+    }
+
+    #[cold]
+    fn make_room(&mut self) -> bool {
+        if self.out_limit == OUT_LEAST && self.lease.take_beside(OUT_ROOM) {
+            self.out_limit = OUT_LIMIT;
+        }
+        self.out.len() < self.out_limit
+    }
+
+    /// The output that was taken last is written: what it took of the budget is free.
+    fn return_room(&mut self) {
+        if self.out_limit == OUT_LIMIT && self.out.len() < OUT_LEAST {
+            self.out_limit = OUT_LEAST;
+            self.lease.give_back_beside(OUT_ROOM);
+        }
     }
 
     /// Whether there is output.
@@ -144,14 +187,26 @@ impl<T> Machine<T> {
         !self.out.is_empty() || (!self.sending.is_empty() && self.send_credit > 0)
     }
 
-    /// Moves the output into `into`, which must be empty, cutting queued messages into frames. Without
-    /// output it takes the larger buffer back, so that the next batch goes into bytes that are still
-    /// in the cache.
+    /// Moves the output into `into`, which must be empty because all of it was written, cutting queued
+    /// messages into frames. Without output it takes the larger buffer back, so that the next batch
+    /// goes into bytes that are still in the cache.
     pub fn take_output(&mut self, into: &mut BytesMut) {
+        self.return_room();
         self.fill();
         if !self.out.is_empty() || self.out.capacity() < into.capacity() {
             std::mem::swap(&mut self.out, into);
         }
+    }
+
+    /// Whether messages are copied out of the input instead of being parts of it, which keep all of it
+    /// in memory while they are there.
+    pub fn copy_messages(&mut self, copying: bool) {
+        self.copying = copying;
+    }
+
+    /// How long the peer may take next to nothing of what waits for it.
+    pub(crate) fn write_timeout(&self) -> Duration {
+        self.config.write_timeout
     }
 
     /// The user's value of a stream.
@@ -194,6 +249,11 @@ impl<T> Machine<T> {
 
     /// When [`Machine::handle_time`] wants to be called next.
     pub fn next_time(&self) -> Instant {
+        let ping = self.next_ping();
+        self.next_expiry().map_or(ping, |expiry| expiry.min(ping))
+    }
+
+    fn next_ping(&self) -> Instant {
         let config = &self.config;
         match (self.pulse.pinged, self.pulse.waiting_since) {
             (Some(pinged), _) => pinged + config.ping_timeout,
@@ -207,8 +267,10 @@ impl<T> Machine<T> {
         self.pulse.missed > 0
     }
 
-    /// Notes whether calls are open: silence counts only while somebody waits.
-    pub fn note_calls(&mut self, now: impl FnOnce() -> Instant) {
+    /// Notes whether calls are open and whether messages wait for credit: silence counts only while
+    /// somebody waits.
+    pub fn note_calls(&mut self, now: impl Fn() -> Instant) {
+        self.note_starved(&now);
         if self.streams.is_empty() {
             self.pulse.waiting_since = None;
         } else if self.pulse.waiting_since.is_none() {
@@ -216,12 +278,13 @@ impl<T> Machine<T> {
         }
     }
 
-    /// Notes the time: silence is measured, pings are sent.
+    /// Notes the time: silence is measured, pings are sent. [`Machine::expire`] goes with it.
     ///
     /// # Errors
-    /// The peer has been silent for too long.
+    /// The peer has been silent, or too slow, for too long.
     pub fn handle_time(&mut self, now: Instant) -> Result<(), ProtocolError> {
-        if now < self.next_time() {
+        self.check_expiry(now)?;
+        if now < self.next_ping() {
             return Ok(());
         }
         if self.pulse.pinged.is_some() {

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     Event, IncomingCall, Machine, Path, ReplyHead, Role,
+    guard::{CALL_COST, INFLATE_TURN, metadata_cost},
     stream::{Before, Partial, Queue, Stream},
 };
 use crate::native::{
@@ -37,11 +38,12 @@ impl<T: Default> Machine<T> {
     /// # Errors
     /// The peer broke the protocol: the connection must be closed, after [`Machine::fail`].
     pub fn handle_input(&mut self, input: &mut BytesMut, now: Instant, events: &mut Vec<Event>) -> Parsed<()> {
-        self.handle_some(input, usize::MAX, now, events).map(drop)
+        while self.handle_some(input, usize::MAX, now, events)? {}
+        Ok(())
     }
 
-    /// As [`Machine::handle_input`], but of more than `whole` frames only for half. Says whether
-    /// there are more.
+    /// As [`Machine::handle_input`], but of more than `whole` frames only for half, and at most until
+    /// a mebibyte was inflated. Says whether there are more.
     ///
     /// # Errors
     /// As [`Machine::handle_input`].
@@ -53,22 +55,34 @@ impl<T: Default> Machine<T> {
         events: &mut Vec<Event>,
     ) -> Parsed<bool> {
         self.hear(now);
+        self.guard.turn(now);
         if !self.greeted && !self.greet(input)? {
             return Ok(false);
         }
-        let (mut end, frames) = whole_frames(input, usize::MAX)?;
-        if frames > whole {
-            (end, _) = whole_frames(input, frames.div_ceil(2))?;
+        let mut more = !self.pending.is_empty();
+        let mut chunk = std::mem::take(&mut self.pending);
+        if !more {
+            let (mut end, frames) = whole_frames(input, usize::MAX)?;
+            more = frames > whole;
+            if more {
+                (end, _) = whole_frames(input, frames.div_ceil(2))?;
+            }
+            chunk = input.split_to(end).freeze();
+            let begun = if end > 0 { None } else { self.guard.frame };
+            self.guard.frame = (!more && !input.is_empty()).then(|| begun.unwrap_or(now));
         }
-        let mut chunk = input.split_to(end).freeze();
         while let Some(head) = chunk.first_chunk::<HEADER>() {
             let (kind, length) = wire::header(head);
             chunk.advance(HEADER);
             let payload = chunk.split_to(length);
             self.handle_frame(kind, &payload, events)?;
+            if self.guard.inflated >= INFLATE_TURN && !chunk.is_empty() {
+                (self.pending, more) = (chunk, true);
+                break;
+            }
         }
         self.return_credit();
-        Ok(frames > whole)
+        Ok(more)
     }
 
     /// Reads the preface; false when it is not all there.
@@ -105,11 +119,13 @@ impl<T: Default> Machine<T> {
                 Err(ProtocolError::protocol("PING and PONG carry eight bytes"))
             }
             kind::PING => {
+                self.check_ping()?;
                 wire::frame(&mut self.out, kind::PONG, |out| out.extend_from_slice(payload));
                 Ok(())
             }
             kind::PONG => Ok(()),
             kind::GOAWAY => {
+                self.check_goaway()?;
                 let goaway = wire::read_goaway(payload)?;
                 self.peer_left = Some(goaway.clone());
                 events.push(Event::GoAway(goaway));
@@ -167,16 +183,24 @@ impl<T: Default> Machine<T> {
         let timeout = if flags & flag::TIMEOUT != 0 { Some(cursor.micros()?) } else { None };
         let metadata = if flags & flag::METADATA != 0 { cursor.metadata()? } else { Ok(Metadata::new()) };
         let one_way = flags & flag::ONE_WAY != 0;
+        let cost = CALL_COST + metadata.as_ref().map_or(0, metadata_cost);
+        let mut reserved = 0;
         let refusal = if self.refusing {
             Some(Status::unavailable("the server is stopping; call another node"))
         } else if self.streams.len() as u64 >= self.local.max_streams {
             let limit = self.local.max_streams;
             Some(Status::resource_exhausted(format!("the connection has {limit} calls open, which is its limit")))
+        } else if let Err(status) = &metadata {
+            Some(status.clone())
+        } else if !self.lease.take(cost) {
+            Some(memory_used_up())
         } else {
-            metadata.as_ref().err().cloned()
+            reserved = cost;
+            None
         };
         let mut stream = Stream::new(T::default(), streams, false, &self.local, &self.remote);
-        stream.receiving.ended = last;
+        stream.reserved = reserved;
+        (stream.receiving.ended, stream.receiving.began) = (last, self.guard.age);
         self.streams.insert(id, stream);
         let call = IncomingCall {
             stream: id,
@@ -211,8 +235,10 @@ impl<T: Default> Machine<T> {
                 if self.routes_in == MAX_ROUTES {
                     return Err(ProtocolError::limit("more than 1024 paths were interned"));
                 }
+                let path = cursor.text(MAX_PATH)?;
+                self.take_path(path.len())?;
                 // Told at once: calls that come later may name it while this one is still arriving.
-                events.push(Event::Interned(cursor.text(MAX_PATH)?.to_owned()));
+                events.push(Event::Interned(path.to_owned()));
                 self.routes_in += 1;
                 Ok(Path::Known(self.routes_in - 1))
             }
@@ -306,11 +332,14 @@ impl<T: Default> Machine<T> {
             return Err(ProtocolError::protocol("compression was not announced"));
         }
         let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
+        // What a message of a stream takes while it is unread, beside its bytes.
+        let mut beside = 0;
         if stream.receiving.streams {
             if stream.receiving.window <= 0 {
                 return Err(ProtocolError::limit("a message overran its stream's window"));
             }
-            stream.receiving.window -= length as i64 + MESSAGE_COST as i64;
+            beside = MESSAGE_COST as usize;
+            stream.receiving.window -= (length + beside) as i64;
         }
         let limit = self.local.max_message;
         if length as u64 > limit {
@@ -319,23 +348,24 @@ impl<T: Default> Machine<T> {
             self.refuse(id, &status.with_executed(not_started(&before)), events);
             return Ok(());
         }
-        if !self.lease.take(length) {
-            let status = Status::resource_exhausted("the memory for messages is used up; try again later");
-            self.refuse(id, &status.with_executed(not_started(&before)), events);
+        if !self.lease.take(length + beside) {
+            self.refuse(id, &memory_used_up().with_executed(not_started(&before)), events);
             return Ok(());
         }
         let last = flags & flag::END != 0;
         if let Some(stream) = self.streams.get_mut(&id) {
-            stream.reserved += length;
+            stream.reserved += length + beside;
             stream.receiving.ended = last;
             if here < length {
                 let mut bytes = BytesMut::with_capacity(here);
                 bytes.extend_from_slice(&frame.rest());
-                stream.receiving.partial = Some(Box::new(Partial { bytes, length, compressed, last, before }));
+                let began = self.pulse.heard;
+                stream.receiving.partial = Some(Box::new(Partial { bytes, length, compressed, last, before, began }));
+                self.guard.awaits(began + self.config.message_timeout);
                 return Ok(());
             }
         }
-        let rest = frame.rest();
+        let rest = if self.copying { Bytes::copy_from_slice(&frame.rest()) } else { frame.rest() };
         self.end_message(id, rest, compressed, last, before, events)
     }
 
@@ -385,7 +415,7 @@ impl<T: Default> Machine<T> {
             Before::Nothing => {
                 if let Some(stream) = self.streams.get_mut(&id) {
                     let inflated = if compressed { message.len() } else { 0 };
-                    stream.receiving.unread.push_back(cost as usize - MESSAGE_COST as usize + inflated);
+                    stream.receiving.unread.push_back(cost as usize + inflated);
                 }
                 events.push(Event::Message { stream: id, message, cost });
                 if last {
@@ -403,8 +433,9 @@ impl<T: Default> Machine<T> {
             return Err(Status::resource_exhausted(format!("a compressed message is over the limit of {limit} bytes")));
         }
         if !self.lease.take(length) {
-            return Err(Status::resource_exhausted("the memory for messages is used up; try again later"));
+            return Err(memory_used_up());
         }
+        self.guard.inflated += length;
         match self.streams.get_mut(&id) {
             Some(stream) => stream.reserved += length,
             None => self.lease.give_back(length),
@@ -446,8 +477,10 @@ impl<T: Default> Machine<T> {
         if self.role == Role::Dialling {
             return Err(ProtocolError::protocol("CANCEL comes from the side that calls"));
         }
-        if self.streams.contains_key(&id) {
+        if let Some(stream) = self.streams.get(&id) {
+            let began = stream.receiving.began;
             events.push(Event::Cancel { stream: id });
+            return self.check_cancel(began);
         }
         Ok(())
     }
@@ -460,6 +493,7 @@ impl<T: Default> Machine<T> {
         }
         if id == 0 {
             self.send_credit += more;
+            self.guard.granted(more);
             return match self.send_credit > MOST {
                 true => Err(ProtocolError::limit("the connection's credit is over 2^40")),
                 false => Ok(()),
@@ -518,8 +552,12 @@ impl<T: Default> Machine<T> {
     }
 
     /// Ends a call that cannot go on, on both sides.
-    fn refuse(&mut self, id: u64, status: &Status, events: &mut Vec<Event>) {
+    pub(super) fn refuse(&mut self, id: u64, status: &Status, events: &mut Vec<Event>) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
+        // Calls that cross a goodbye are nobody's fault.
+        if !self.refusing {
+            self.guard.refused(status);
+        }
         stream.receiving.refused = true;
         stream.receiving.partial = None;
         match self.role {
@@ -564,6 +602,10 @@ fn whole_frames(input: &[u8], most: usize) -> Parsed<(usize, usize)> {
         (end, frames) = (end + HEADER + length, frames + 1);
     }
     Ok((end, frames))
+}
+
+fn memory_used_up() -> Status {
+    Status::resource_exhausted("the memory for messages is used up; try again later")
 }
 
 /// Whether the handler can have seen anything of the call whose message could not be taken.

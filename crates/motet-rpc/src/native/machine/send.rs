@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::{Buf, BufMut, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use motet_core::{Codec, Metadata, MethodDescriptor, Payload, Result, Status};
 
 use super::{
-    Machine, OUT_FILL, OUT_LIMIT,
+    Machine, OUT_FILL, OUT_LEAST, OUT_LIMIT,
     stream::{Queued, Stream},
 };
 use crate::native::{
@@ -170,7 +170,7 @@ impl<T> Machine<T> {
     ///
     /// [`Event::Writable`]: super::Event::Writable
     pub fn can_send(&mut self, id: u64) -> bool {
-        let room = self.out.len() < OUT_LIMIT;
+        let room = self.has_room();
         match self.streams.get_mut(&id) {
             Some(stream) if stream.sending.window > 0 => room && stream.sending.queue.is_empty(),
             Some(stream) => {
@@ -292,18 +292,35 @@ impl<T> Machine<T> {
         {
             stream.sending.window -= length as i64 + MESSAGE_COST as i64;
         }
-        let now = if self.sending.is_empty() { length.min(MAX_BODY).min(credit(self.send_credit)) } else { 0 };
+        // What the peer does not take waits in the queue, which the memory budget bounds.
+        let room = open.start < self.out_limit || (open.start < OUT_LIMIT && self.has_room());
+        let now = match self.sending.is_empty() && room {
+            true => length.min(MAX_BODY).min(credit(self.send_credit)),
+            false => 0,
+        };
         if now < length {
             let rest = self.out.len() - body - now;
             if !self.lease.take(rest) {
                 self.out.truncate(open.start);
                 return Err(Status::resource_exhausted("the memory for messages is used up; try again later"));
             }
-            let rest = self.out.split_off(body + now).freeze();
+            let rest = match rest < body + now {
+                // As a part of the output it would keep all of that in memory.
+                true => {
+                    let rest = Bytes::copy_from_slice(&self.out[body + now..]);
+                    self.out.truncate(body + now);
+                    rest
+                }
+                false => self.out.split_off(body + now).freeze(),
+            };
             if let Some(stream) = self.streams.get_mut(&id) {
                 stream.reserved += rest.len();
                 stream.sending.queue.push_back(Queued::Body(rest));
                 self.sending.push_back(id);
+            }
+            // Calls that ended meanwhile stay in the line until credit comes.
+            if self.sending.len() > 2 * self.streams.len() + 64 {
+                self.sending.retain(|id| self.streams.contains_key(id));
             }
         }
         self.send_credit -= now as u64;
@@ -350,7 +367,9 @@ impl<T> Machine<T> {
 
     /// Cuts queued messages into frames, one of each stream in turn, as far as the window reaches.
     pub(super) fn fill(&mut self) {
-        while self.out.len() < OUT_FILL && self.send_credit > 0 {
+        let waits = !self.sending.is_empty() && self.send_credit > 0;
+        let most = if waits && self.make_room() { OUT_FILL.min(self.out_limit) } else { OUT_LEAST };
+        while self.out.len() < most && self.send_credit > 0 {
             let Some(id) = self.sending.pop_front() else { return };
             let Some(stream) = self.streams.get_mut(&id) else { continue };
             if let Some(Queued::Body(body)) = stream.sending.queue.front_mut() {
@@ -383,7 +402,7 @@ impl<T> Machine<T> {
     /// Streams whose messages wait for room, not for their window: they can be tried again after
     /// output was taken.
     pub fn is_congested(&self) -> bool {
-        self.out.len() >= OUT_LIMIT || !self.sending.is_empty()
+        self.out.len() >= self.out_limit || !self.sending.is_empty()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
 
 use super::{IncomingCall, ReplyHead};
 use crate::native::wire::Settings;
@@ -30,6 +31,8 @@ pub(super) struct Receiving {
     pub(super) owed: u64,
     /// Whether the call was given up here; what still comes is passed over.
     pub(super) refused: bool,
+    /// When the call came, in milliseconds of the machine's life; it wraps.
+    pub(super) began: u32,
     /// What each message that was told and not read yet takes of the memory budget.
     pub(super) unread: Queue<usize>,
     /// The message that is arriving.
@@ -44,6 +47,7 @@ pub(super) struct Partial {
     pub(super) compressed: bool,
     pub(super) last: bool,
     pub(super) before: Before,
+    pub(super) began: Instant,
 }
 
 /// What is told together with a message once it is complete.
@@ -89,6 +93,7 @@ impl<T> Stream<T> {
                 window: window(local).max(window(&Settings::V1)),
                 owed: 0,
                 refused: false,
+                began: 0,
                 unread: Queue::default(),
                 partial: None,
             },

@@ -5,15 +5,17 @@ use std::{
     task::{Context as Task, Waker},
 };
 
+use bytes::Bytes;
 use motet_core::{
-    Body, BoxFuture, Call, CallOptions, Context, Dispatcher, Drain, Executed, Payload, Peer, Reply, Result, Route,
-    Started, Status, Streaming, TraceParent,
+    Body, BoxFuture, Call, CallOptions, Context, Dispatcher, Drain, Executed, Offence, Offences, Payload, Peer, Reply,
+    Result, Route, Started, Status, Streaming, TraceParent,
 };
 use tokio::time::Instant;
 
 use super::{request::RequestStream, respond::Responder};
 use crate::{
     native::{
+        MemoryBudget,
         driver::{Glue, Shared, State},
         inbox::Inbox,
         machine::{Event, IncomingCall, Path},
@@ -22,6 +24,9 @@ use crate::{
     },
     server::spawn_one_way,
 };
+
+/// How large the message of a one-way call may be without counting against the memory budget.
+pub(crate) const FREE_ONE_WAY: usize = 1 << 10;
 
 /// What a connection keeps of each of its calls.
 #[derive(Debug, Default)]
@@ -33,33 +38,44 @@ pub(super) struct Running {
     pub(super) sender: Option<Waker>,
 }
 
+/// What a connection brings, beside its bytes.
+pub(super) struct Serving {
+    pub(super) dispatcher: Dispatcher,
+    pub(super) peer: Peer,
+    pub(super) head_by: Instant,
+    pub(super) drain: Drain,
+    pub(super) offences: Offences,
+}
+
 /// The server's side of a connection's task.
 pub(super) struct ServerGlue {
     dispatcher: Dispatcher,
     peer: Arc<Peer>,
     head_by: Instant,
     drain: Drain,
+    offences: Offences,
+    budget: MemoryBudget,
     compress_above: Option<usize>,
     options: Arc<CallOptions>,
+    /// Whether a refused call was logged.
+    logged: bool,
     /// What the peer's interned paths lead to.
     routes: Vec<(String, Option<Route>)>,
 }
 
 impl ServerGlue {
-    pub(super) fn new(
-        dispatcher: Dispatcher,
-        peer: Peer,
-        head_by: Instant,
-        drain: Drain,
-        compress_above: Option<usize>,
-    ) -> ServerGlue {
+    pub(super) fn new(incoming: Serving, budget: MemoryBudget, compress_above: Option<usize>) -> ServerGlue {
+        let Serving { dispatcher, peer, head_by, drain, offences } = incoming;
         ServerGlue {
             dispatcher,
             peer: Arc::new(peer),
             head_by,
             drain,
+            offences,
+            budget,
             compress_above,
             options: Arc::default(),
+            logged: false,
             routes: Vec::new(),
         }
     }
@@ -111,9 +127,27 @@ impl ServerGlue {
         call.started = Some(now);
         if incoming.one_way {
             drop(shared.lock().machine.close(id));
-            return spawn_one_way(&route, call, &self.drain);
+            return self.start_one_way(&route, call);
         }
         self.run(shared, &route, call, Responder { id, codec, compress_above: self.compress_above });
+    }
+
+    /// Runs a call that outlives its connection, and so does the memory that its message takes.
+    fn start_one_way(&mut self, route: &Route, mut call: Call) {
+        if let Body::One(message) = &call.body
+            && let Ok(bytes) = message.bytes()
+        {
+            let held = (bytes.len() > FREE_ONE_WAY).then(|| self.budget.hold(bytes.len()));
+            if let Some(None) = held {
+                return self.refused(1, "the memory for messages is used up");
+            }
+            // As a part of the input it would keep all of that in memory.
+            call.body = Body::One(Payload::encoded(Bytes::copy_from_slice(&bytes), message.codec().clone()));
+            if let Some(held) = held {
+                call.on_end(move |_| drop(held));
+            }
+        }
+        spawn_one_way(route, call, &self.drain);
     }
 
     /// Polls the handler once here, and gives it a task of its own if that is not enough.
@@ -212,6 +246,24 @@ impl Glue<Running> for ServerGlue {
 
     fn gathers(&self) -> bool {
         true
+    }
+
+    fn failed(&mut self, error: &ProtocolError) {
+        let offence = match error.code {
+            ErrorCode::Limit => Offence::OverLimit,
+            ErrorCode::Silence => Offence::Stalled,
+            _ => Offence::Malformed,
+        };
+        self.offences.count(offence, 1);
+        let (peer, reason, code) = (&self.peer.address, error.reason, error.code);
+        tracing::info!(peer, reason, ?code, "closed: the peer broke the rules of motet/1");
+    }
+
+    fn refused(&mut self, calls: u64, reason: &str) {
+        self.offences.count(Offence::Refused, calls);
+        if !std::mem::replace(&mut self.logged, true) {
+            tracing::info!(peer = self.peer.address, reason, "calls of this connection are refused; told once");
+        }
     }
 
     fn closed(&mut self, shared: &Arc<Shared<Running>>, _: &Status) {

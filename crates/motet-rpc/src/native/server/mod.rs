@@ -15,7 +15,7 @@ use super::{
     machine::{Machine, Role},
     wire::{ErrorCode, PREFACE},
 };
-use glue::ServerGlue;
+use glue::{ServerGlue, Serving};
 
 /// The server side of motet/1.
 #[derive(Clone, Debug, Default)]
@@ -62,12 +62,12 @@ impl ServerProtocol for NativeServer {
     fn serve(&self, incoming: Incoming) -> BoxFuture<'static, ()> {
         let machine = Machine::new(Role::Accepting, self.config.clone(), self.budget.clone(), Instant::now());
         let shared = Shared::new(machine);
-        let drain = incoming.drain.clone();
-        let compress_above = self.config.compress_above;
+        let (budget, compress_above) = (self.budget.clone(), self.config.compress_above);
         Box::pin(async move {
-            let Incoming { io, mut peer, head_by, dispatcher, .. } = incoming;
+            let Incoming { io, mut peer, head_by, dispatcher, drain, offences, .. } = incoming;
             "motet".clone_into(&mut peer.protocol);
-            let glue = ServerGlue::new(dispatcher, peer, head_by, drain.clone(), compress_above);
+            let serving = Serving { dispatcher, peer, head_by, drain: drain.clone(), offences };
+            let glue = ServerGlue::new(serving, budget, compress_above);
             let mut driver = pin!(Driver::new(io, shared.clone(), glue));
             let mut draining = pin!(drain.draining());
             let mut told = false;

@@ -68,7 +68,10 @@ fn admit(connections: &mut JoinSet<()>, accepted: Accepted, tls: bool, front: &A
         Some(seat) => drop(connections.spawn(connection::run(accepted, seat, tls, front.clone()))),
         None => {
             count(&front.counters.over_limit);
-            tracing::warn!(peer = accepted.peer.address, "too many connections: raise server.max_connections");
+            if front.counters.crowded.lets_through() {
+                let peer = accepted.peer.address;
+                tracing::warn!(peer, "too many connections: raise server.max_connections; told once a second");
+            }
         }
     }
 }

@@ -19,6 +19,8 @@ pub(in crate::server) struct Admission {
 struct Seats {
     open: usize,
     next: u64,
+    /// How many silent ones had to make room.
+    evicted: u64,
     /// Dropping the sender tells the connection to go.
     silent: BTreeMap<u64, oneshot::Sender<()>>,
 }
@@ -39,17 +41,18 @@ impl Admission {
     /// silent one makes room; `None` when none is silent.
     pub(super) fn admit(self: &Arc<Admission>) -> Option<Seat> {
         let mut seats = self.seats();
-        if seats.open >= self.max_open {
-            seats.silent.pop_first()?;
+        if seats.open >= self.max_open && !seats.evict() {
+            return None;
         }
         seats.open += 1;
         let silent = seats.wait(self.max_silent);
         Some(Seat { admission: self.clone(), silent: Some(silent) })
     }
 
-    pub(super) fn open_and_silent(&self) -> (usize, usize) {
+    /// How many are open, how many of them silent, and how many silent ones had to make room.
+    pub(super) fn open_silent_evicted(&self) -> (usize, usize, u64) {
         let seats = self.seats();
-        (seats.open, seats.silent.len())
+        (seats.open, seats.silent.len(), seats.evicted)
     }
 
     fn seats(&self) -> MutexGuard<'_, Seats> {
@@ -58,9 +61,16 @@ impl Admission {
 }
 
 impl Seats {
+    /// Tells the oldest silent connection to go.
+    fn evict(&mut self) -> bool {
+        let evicted = self.silent.pop_first().is_some();
+        self.evicted += u64::from(evicted);
+        evicted
+    }
+
     fn wait(&mut self, max_silent: usize) -> (u64, oneshot::Receiver<()>) {
         if self.silent.len() >= max_silent {
-            self.silent.pop_first();
+            self.evict();
         }
         let (sender, receiver) = oneshot::channel();
         let id = self.next;
@@ -117,12 +127,12 @@ mod tests {
         let admission = Arc::new(Admission::new(10, 2));
         let mut seats: Vec<_> = (0..3).filter_map(|_| admission.admit()).collect();
         assert_eq!(seats.iter_mut().map(gone).collect::<Vec<_>>(), [true, false, false]);
-        assert_eq!(admission.open_and_silent(), (3, 2));
+        assert_eq!(admission.open_silent_evicted(), (3, 2, 1));
         seats[1].speaks();
         seats.push(admission.admit().expect("places are free"));
         assert!(!gone(&mut seats[1]) && !gone(&mut seats[2]));
         drop(seats);
-        assert_eq!(admission.open_and_silent(), (0, 0));
+        assert_eq!(admission.open_silent_evicted(), (0, 0, 1));
     }
 
     #[test]

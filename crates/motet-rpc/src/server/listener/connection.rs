@@ -40,8 +40,12 @@ struct First {
 
 /// Why a connection was closed before a protocol got it.
 enum Closed {
-    /// It ended or made room; nothing to say.
+    /// It ended, or the server stops; nothing to say.
     Quietly,
+    /// It was silent and others needed its place.
+    MadeRoom,
+    /// Its first byte did not come in time.
+    NeverSpoke,
     /// Its first bytes took too long.
     TooSlow,
     /// No protocol recognises it.
@@ -104,7 +108,8 @@ async fn open(
                     true => first.io,
                     false => Box::pin(Prefixed::new(first.bytes, first.io)),
                 };
-                return Ok((n, Incoming::new(io, peer, first.head_by, dispatcher, drain)));
+                let incoming = Incoming::new(io, peer, first.head_by, dispatcher, drain);
+                return Ok((n, incoming.with_offences(front.counters.offences.clone())));
             }
             Verdict::More => first.more().await?,
             Verdict::Nobody => {
@@ -137,7 +142,9 @@ impl First {
             let waiting = select(reading, select(evicted, stopping));
             match tokio::time::timeout(front.idle_first_byte, waiting).await {
                 Ok(Either::Left((Ok(1..), _))) => {}
-                _ => return Err(Closed::Quietly),
+                Ok(Either::Right((Either::Left(_), _))) => return Err(Closed::MadeRoom),
+                Err(_) => return Err(Closed::NeverSpoke),
+                Ok(Either::Left(_) | Either::Right(_)) => return Err(Closed::Quietly),
             }
         }
         seat.speaks();
@@ -191,6 +198,15 @@ impl Closed {
         let counters = &front.counters;
         match self {
             Closed::Quietly => {}
+            Closed::MadeRoom => {
+                if counters.crowded.lets_through() {
+                    tracing::warn!(peer, "too many silent connections, the oldest is closed; told once a second");
+                }
+            }
+            Closed::NeverSpoke => {
+                count(&counters.never_spoke);
+                tracing::debug!(peer, within = ?front.idle_first_byte, "closed: it said nothing");
+            }
             Closed::TooSlow => {
                 count(&counters.too_slow);
                 tracing::info!(peer, within = ?front.head_timeout, "closed: the first bytes were not complete in time");

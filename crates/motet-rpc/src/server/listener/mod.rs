@@ -14,14 +14,15 @@ mod refusal;
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use motet_core::{Dispatcher, Drain, ServerProtocol};
+use motet_core::{Dispatcher, Drain, Offence, Offences, ServerProtocol};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::transport::TlsAccept;
 
@@ -65,6 +66,10 @@ pub(super) struct Counters {
     plaintext_refused: AtomicU64,
     tls_failed: AtomicU64,
     too_slow: AtomicU64,
+    never_spoke: AtomicU64,
+    pub(super) offences: Offences,
+    /// For what happens to many connections at once.
+    pub(super) crowded: Throttle,
 }
 
 fn count(counter: &AtomicU64) {
@@ -74,7 +79,7 @@ fn count(counter: &AtomicU64) {
 impl Counters {
     pub(super) fn snapshot(&self, admission: &Admission) -> ConnectionCounts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let (open, silent) = admission.open_and_silent();
+        let (open, silent, evicted) = admission.open_silent_evicted();
         ConnectionCounts {
             open,
             silent,
@@ -85,6 +90,12 @@ impl Counters {
             plaintext_refused: read(&self.plaintext_refused),
             tls_failed: read(&self.tls_failed),
             too_slow: read(&self.too_slow),
+            never_spoke: read(&self.never_spoke),
+            evicted,
+            malformed: self.offences.counted(Offence::Malformed),
+            over_protocol_limit: self.offences.counted(Offence::OverLimit),
+            stalled: self.offences.counted(Offence::Stalled),
+            calls_refused: self.offences.counted(Offence::Refused),
         }
     }
 }
@@ -113,4 +124,32 @@ pub struct ConnectionCounts {
     pub tls_failed: u64,
     /// Closed because their first bytes took too long to be complete.
     pub too_slow: u64,
+    /// Closed because their first byte did not come in time.
+    pub never_spoke: u64,
+    /// Closed because they were silent and others needed their place.
+    pub evicted: u64,
+    /// Closed because they broke the rules of their protocol.
+    pub malformed: u64,
+    /// Closed because they went over a limit of their protocol.
+    pub over_protocol_limit: u64,
+    /// Closed because they said or took nothing for too long.
+    pub stalled: u64,
+    /// Calls that were refused because they broke a rule or a limit of their connection; those that
+    /// handlers and middleware refuse are counted with their methods.
+    pub calls_refused: u64,
+}
+
+/// Lets one log line through in a second.
+#[derive(Debug, Default)]
+pub(super) struct Throttle(Mutex<Option<Instant>>);
+
+impl Throttle {
+    pub(super) fn lets_through(&self) -> bool {
+        let (now, mut last) = (Instant::now(), self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let due = last.is_none_or(|last| now.saturating_duration_since(last) >= Duration::from_secs(1));
+        if due {
+            *last = Some(now);
+        }
+        due
+    }
 }
