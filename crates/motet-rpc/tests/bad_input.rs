@@ -17,6 +17,7 @@ use motet_core::{
     Entropy, Executed, Handler, Kind, MethodDescriptor, Payload, Reply, Result, Service, ServiceDescriptor, Status,
     Transports,
 };
+use motet_promises::Measurement;
 use motet_rpc::{
     NativeClient, NativeServer, Router, Server, ServerConfig, TcpTransport,
     native::wire::{self, Cursor, flag, kind},
@@ -171,8 +172,11 @@ const LAST: u64 = 100_001;
 
 #[tokio::test]
 async fn a_server_answers_every_row_of_the_page_and_serves_others() {
+    let mut measured = Measurement::begin("P14", "a_server_answers_every_row_of_the_page_and_serves_others");
     let world = World::new().await;
-    for (case, expected) in paired("server", [cases::both(), cases::to_server()], &["truncated"]) {
+    let all = paired("server", [cases::both(), cases::to_server()], &["truncated"]);
+    measured.at_least(all.len() as f64, "kinds of bad input answered by a server as specified", 1.0);
+    for (case, expected) in all {
         let name = case.name;
         let mut heard = world.dial().await;
         let mut bytes = if case.bare { Vec::new() } else { greeting() };
@@ -208,10 +212,12 @@ async fn a_server_answers_every_row_of_the_page_and_serves_others() {
         }
         world.serves_others(name).await;
     }
+    measured.end();
 }
 
 #[tokio::test]
 async fn a_server_bears_frames_that_end_anywhere() {
+    let mut measured = Measurement::begin("P14", "a_server_bears_frames_that_end_anywhere");
     let world = World::new().await;
     let mut whole = greeting();
     let metadata: [(&[u8], &[u8]); 1] = [(b"key", b"value")];
@@ -225,6 +231,8 @@ async fn a_server_bears_frames_that_end_anywhere() {
         }
     }
     world.serves_others("cut").await;
+    measured.at_least(whole.len() as f64, "places where what a server reads was cut off", 1.0);
+    measured.end();
 }
 
 /// A server that answers the first call on each connection with what it is told to.
@@ -265,8 +273,10 @@ fn fine(id: u64) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_caller_answers_every_row_of_the_page_and_calls_others() {
+    let mut measured = Measurement::begin("P14", "a_caller_answers_every_row_of_the_page_and_calls_others");
     let (world, hostile) = (World::new().await, Hostile::new().await);
     let all = paired("caller", [cases::both(), cases::to_caller()], &["truncated", "reply-late"]);
+    measured.at_least(all.len() as f64, "by a caller", 1.0);
     for (case, expected) in all {
         let name = case.name;
         let (mut heard, outcome, connection) = hostile.called(case.stream).await;
@@ -298,6 +308,7 @@ async fn a_caller_answers_every_row_of_the_page_and_calls_others() {
         }
         world.serves_others(name).await;
     }
+    measured.end();
 }
 
 #[track_caller]

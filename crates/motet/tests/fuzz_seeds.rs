@@ -5,6 +5,8 @@
 #[allow(missing_docs, unreachable_pub, dead_code, reason = "written for the fuzz crate")]
 mod checks;
 
+use motet_promises::{Measurement, is_long};
+
 type Check = fn(&[u8]);
 
 const CHECKS: [(&str, Check); 10] = [
@@ -28,11 +30,15 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
 
 #[test]
 fn every_seed_passes() {
+    let (mut measured, mut all) = (Measurement::begin("P14", "every_seed_passes"), 0);
     for (name, check) in CHECKS {
         let seeds = seeds(name);
         assert!(!seeds.is_empty(), "{name} has no seeds");
         seeds.iter().for_each(|seed| check(seed));
+        all += seeds.len();
     }
+    measured.at_least(all as f64, "fuzz seeds replayed without a panic", 1.0);
+    measured.end();
 }
 
 /// xorshift64*: the same numbers everywhere.
@@ -45,10 +51,13 @@ fn draw(state: &mut u64) -> u64 {
 
 #[test]
 fn seeds_that_were_damaged_pass() {
+    let mut measured = Measurement::begin("P14", "seeds_that_were_damaged_pass");
+    let (ways, mut all) = (if is_long() { 2_000 } else { 50 }, 0);
     let mut state = 0x9E37_79B9_7F4A_7C15;
     for (name, check) in CHECKS {
         for seed in seeds(name) {
-            for _ in 0..50 {
+            all += ways;
+            for _ in 0..ways {
                 let mut damaged = seed.clone();
                 for _ in 0..=draw(&mut state) % 4 {
                     let at = draw(&mut state) as usize % (damaged.len() + 1);
@@ -62,6 +71,8 @@ fn seeds_that_were_damaged_pass() {
             }
         }
     }
+    measured.at_least(all as f64, "damaged ones", 1.0);
+    measured.end();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use motet::App;
+use motet_promises::{Measurement, is_long};
 
 use super::{
     alone,
@@ -13,6 +14,8 @@ use super::{
 
 /// Silence for 500 ms, an unanswered ping for 1 s, and the time until the client has looked.
 const NOTICED: Duration = Duration::from_secs(2);
+/// No call takes that long on a node that answers, and every call that is caught on a frozen one does.
+const STUCK: Duration = Duration::from_secs(1);
 
 fn mix(number: u64) -> What {
     let ms = number % 10;
@@ -23,44 +26,65 @@ fn mix(number: u64) -> What {
 #[allow(clippy::await_holding_lock, reason = "it keeps the other experiments waiting")]
 async fn a_frozen_node_is_avoided_within_two_seconds_and_idempotent_calls_are_answered_by_another() {
     let _alone = alone();
+    let mut measured = Measurement::begin(
+        "P3",
+        "frozen::a_frozen_node_is_avoided_within_two_seconds_and_idempotent_calls_are_answered_by_another",
+    );
     let temp = tempfile::tempdir().expect("a folder");
     let folder = temp.path().join("registry");
-    let (a, _b) = (Process::start(&folder, "a").await, Process::start(&folder, "b").await);
+    let mut nodes = Vec::new();
+    for name in ["a", "b", "c"] {
+        nodes.push(Process::start(&folder, name).await);
+    }
     let app = App::builder().registry(url(&folder)).build().start().await.expect("starts");
     let timeline = Arc::new(Timeline::new());
     let load = Load::start(WorkClient::new(app.client()), &timeline, 2_000, mix);
 
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    a.signal("-STOP");
-    let frozen = timeline.note("kill -STOP of a");
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    let thawed = timeline.note("kill -CONT of a");
-    a.signal("-CONT");
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    // A minute in the long form.
+    let rounds = if is_long() { 10 } else { 1 };
+    let mut freezes = Vec::new();
+    for round in 0..rounds {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let node = &nodes[round % nodes.len()];
+        node.signal("-STOP");
+        let frozen = timeline.note(format!("kill -STOP of {}", node.name));
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        let thawed = timeline.note(format!("kill -CONT of {}", node.name));
+        node.signal("-CONT");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        freezes.push((frozen, thawed, node.name));
+    }
 
     let outcomes = load.stop().await;
-    println!("kill -STOP of one of two nodes for four seconds: {}", Summary::of(&outcomes));
-    let waited = |outcome: &&Outcome| outcome.took > Duration::from_millis(500);
-    let again = |outcome: &&Outcome| matches!(outcome.what, What::Again(_));
-    let slow = outcomes.iter().filter(waited);
-    let resent = slow.clone().filter(again);
-    let longest = resent.clone().map(|outcome| outcome.took).max().unwrap_or_default();
-    println!(
-        "caught on it: {} idempotent calls, answered by the other after at most {longest:.2?}; {} others, answered by \
-         it once it went on",
-        resent.clone().count(),
-        slow.clone().filter(|outcome| !again(outcome)).count(),
-    );
-
-    let show = |what: &str, wrong: Vec<&Outcome>| {
-        assert!(wrong.is_empty(), "{what}: {}{}", wrong.len(), list(wrong.iter().copied(), &timeline));
+    println!("kill -STOP of one of three nodes for four seconds, {rounds} times: {}", Summary::of(&outcomes));
+    let count = |what: &str, wrong: &dyn Fn(&Outcome) -> bool| {
+        let wrong: Vec<_> = outcomes.iter().filter(|outcome| wrong(outcome)).collect();
+        println!("{what}: {}{}", wrong.len(), list(wrong.iter().copied(), &timeline));
+        wrong.len() as f64
     };
-    show("calls failed", outcomes.iter().filter(|outcome| outcome.failed()).collect());
-    let late = |outcome: &&Outcome| outcome.took > NOTICED + Duration::from_millis(250);
-    show("idempotent calls waited for the frozen node", resent.filter(late).collect());
-    let unnoticed =
-        |o: &&Outcome| o.began > frozen + NOTICED && o.ended() < thawed && (waited(o) || !o.answered_by("b"));
-    show("calls went to the frozen node", outcomes.iter().filter(unnoticed).collect());
-    let stuck = |o: &&Outcome| o.began > frozen + NOTICED && o.began < thawed && waited(o);
-    show("calls were stuck at the frozen node", outcomes.iter().filter(stuck).collect());
+    let waited = |outcome: &Outcome| outcome.took > STUCK;
+    let again = |outcome: &Outcome| matches!(outcome.what, What::Again(_));
+    let resent = outcomes.iter().filter(|o| waited(o) && again(o));
+    let longest = resent.clone().map(|outcome| outcome.took).max().unwrap_or_default();
+    // In brief the machine may be busy with other tests.
+    let noticed = if is_long() { NOTICED } else { NOTICED + Duration::from_secs(1) };
+    let late = |o: &Outcome| again(o) && o.took > noticed + Duration::from_millis(250);
+    let unnoticed = |o: &Outcome| {
+        freezes.iter().any(|(frozen, thawed, name)| {
+            let later = o.began > *frozen + noticed && o.began < *thawed;
+            later && (waited(o) || o.ended() < *thawed && o.answered_by(name))
+        })
+    };
+    measured
+        .figure(rounds as f64, "freezes of 4 s")
+        .at_most(count("calls failed", &Outcome::failed), "calls failed while a node was frozen", 0.0)
+        .figure(resent.count() as f64, "idempotent calls caught on a frozen node")
+        .figure(longest.as_secs_f64(), "s until they were answered by another, at most")
+        .at_most(
+            count("idempotent calls waited for the frozen node", &late),
+            "idempotent calls waited for the node",
+            0.0,
+        )
+        .at_most(count("calls went to the frozen node", &unnoticed), "calls sent to a node frozen for 2 s", 0.0);
+    measured.end();
 }

@@ -1,18 +1,24 @@
 //! What happens to calls while nodes stop, die, freeze and lose their registry: real processes, real
 //! signals, an open loop of calls.
 //!
-//! `MOTET_RESTARTS=100 cargo test -p motet --test experiments rolling -- --nocapture` runs the rolling
-//! restarts in full length (three minutes); without the variable they are ten. Each test prints what
-//! it has measured; a failing one lists the calls that were lost, with status, time and the event
-//! before it.
+//! Most measure a promise of `docs/promises.md`: `./test --promises P2` runs the rolling restarts in
+//! full length; without it all are brief. `MOTET_RESTARTS=100` asks for that many of them. Each test
+//! prints what it has measured; a failing one lists the calls that were lost, with status, time and
+//! the event before it.
 #![cfg(unix)]
 
+mod at_most_once;
+mod attempts;
+mod cutter;
 mod folder;
 mod frozen;
 mod killed;
 mod load;
+mod mixed;
 mod node;
+mod process;
 mod rolling;
+mod soak;
 mod timeline;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

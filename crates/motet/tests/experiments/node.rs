@@ -9,6 +9,8 @@ use std::{
 use motet::{App, Context, FileConfig, FileRegistry, Registry, Result, Streaming, core::NodeState};
 use tokio::time::{Instant, sleep};
 
+use super::mixed::{MixedServer, Mixer};
+
 const NAME: &str = "MOTET_TEST_NODE";
 const FOLDER: &str = "MOTET_TEST_FOLDER";
 /// Long enough for a busy machine.
@@ -71,6 +73,7 @@ pub(crate) fn run_if_asked() {
         .arguments([])
         .install_log(false)
         .service(WorkServer::new(Worker(name)))
+        .service(MixedServer::new(Mixer))
         .build();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let outcome = runtime.block_on(app.run());

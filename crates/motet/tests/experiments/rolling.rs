@@ -1,19 +1,43 @@
 //! Nodes that are restarted one after the other.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use motet::App;
+use motet_promises::{Measurement, is_long};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     alone,
-    load::{Load, Summary, What, list},
+    load::{Load, Outcome, Summary, What, list},
     node::{Process, WorkClient, url},
     timeline::Timeline,
 };
 
-/// How many restarts there are unless `MOTET_RESTARTS` says otherwise.
-const RESTARTS: usize = 10;
 const CALLS_A_SECOND: u64 = 2_000;
+/// `app.stop_timeout`: a process that needs longer drops what runs and ends with an error.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long and how often.
+struct Plan {
+    /// The time before the first restart.
+    steady: Duration,
+    restarts: usize,
+    /// From the beginning of one restart to that of the next, at least.
+    every: Duration,
+}
+
+impl Plan {
+    /// In the long form each of three nodes is restarted twice within a minute. `MOTET_RESTARTS` asks
+    /// for so many, one right after the other.
+    fn new() -> Plan {
+        let wanted = std::env::var("MOTET_RESTARTS").ok().map(|text| text.parse().expect("a number"));
+        match (wanted, is_long()) {
+            (Some(restarts), _) => Plan { steady: Duration::from_secs(1), restarts, every: Duration::ZERO },
+            (None, false) => Plan { steady: Duration::from_secs(1), restarts: 6, every: Duration::ZERO },
+            (None, true) => Plan { steady: Duration::from_secs(18), restarts: 6, every: Duration::from_secs(7) },
+        }
+    }
+}
 
 /// Mostly short calls; some that are under way when a node stops; some streams.
 fn mix(number: u64) -> What {
@@ -26,34 +50,65 @@ fn mix(number: u64) -> What {
     }
 }
 
+/// The 99th percentile of the calls that ask for no time, in milliseconds.
+fn p99_ms<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> f64 {
+    let mut took: Vec<_> = outcomes.filter(|o| o.what == What::Once(0)).map(|o| o.took).collect();
+    took.sort();
+    took.get(took.len() * 99 / 100).map_or(0.0, |took| took.as_secs_f64() * 1e3)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[allow(clippy::await_holding_lock, reason = "it keeps the other experiments waiting")]
 async fn rolling_restarts_lose_no_call() {
     let _alone = alone();
-    let restarts = std::env::var("MOTET_RESTARTS").map_or(RESTARTS, |text| text.parse().expect("a number"));
+    let mut measured = Measurement::begin("P2", "rolling::rolling_restarts_lose_no_call");
+    let plan = Plan::new();
     let temp = tempfile::tempdir().expect("a folder");
     let folder = temp.path().join("registry");
-    let mut nodes = [Process::start(&folder, "a").await, Process::start(&folder, "b").await];
+    let mut nodes =
+        [Process::start(&folder, "a").await, Process::start(&folder, "b").await, Process::start(&folder, "c").await];
     let app = App::builder().registry(url(&folder)).build().start().await.expect("starts");
     let timeline = Arc::new(Timeline::new());
     let load = Load::start(WorkClient::new(app.client()), &timeline, CALLS_A_SECOND, mix);
 
-    for restart in 1..=restarts {
-        let node = &mut nodes[restart % 2];
+    sleep(plan.steady).await;
+    let (mut windows, mut stops) = (Vec::new(), Vec::new());
+    for restart in 1..=plan.restarts {
+        let next = Instant::now() + plan.every;
+        let node = &mut nodes[restart % 3];
         let name = node.name;
-        timeline.note(format!("restart {restart}: SIGTERM to {name}"));
+        let began = timeline.note(format!("restart {restart}: SIGTERM to {name}"));
         node.signal("-TERM");
         assert!(node.ended().await, "restart {restart}: {name} did not stop well");
-        timeline.note(format!("restart {restart}: {name} has ended"));
+        stops.push(timeline.note(format!("restart {restart}: {name} has ended")) - began);
         *node = Process::start(&folder, name).await;
-        timeline.note(format!("restart {restart}: {name} takes calls"));
+        windows.push((began, timeline.note(format!("restart {restart}: {name} takes calls"))));
+        sleep_until(next).await;
     }
 
     let outcomes = load.stop().await;
-    println!("{restarts} rolling restarts: {}", Summary::of(&outcomes));
+    println!("{} rolling restarts: {}", plan.restarts, Summary::of(&outcomes));
     let share = |name| outcomes.iter().filter(|outcome| outcome.answered_by(name)).count();
-    println!("answered by a: {}, by b: {}", share("a"), share("b"));
+    println!("answered by a: {}, by b: {}, by c: {}", share("a"), share("b"), share("c"));
     let lost: Vec<_> = outcomes.iter().filter(|outcome| outcome.failed()).collect();
-    assert!(lost.is_empty(), "{} calls were lost:{}", lost.len(), list(lost.iter().copied(), &timeline));
-    assert!(share("a") > 0 && share("b") > 0, "both nodes were used");
+    println!("{} calls were lost:{}", lost.len(), list(lost.iter().copied(), &timeline));
+    // The first calls make connections.
+    let warm = plan.steady / 4;
+    let steady = p99_ms(outcomes.iter().filter(|o| o.began > warm && o.began < windows[0].0));
+    let restarting = |o: &&Outcome| windows.iter().any(|(from, to)| (*from..*to).contains(&o.began));
+    let during = p99_ms(outcomes.iter().filter(restarting));
+    measured
+        .figure(outcomes.len() as f64, "calls")
+        .figure(plan.restarts as f64, "restarts")
+        .at_most(lost.len() as f64, "calls failed", 0.0)
+        .figure(steady, "ms p99 before")
+        .figure(during, "ms p99 during restarts")
+        .median_at_most(during / steady.max(0.001), "times the p99 before", 3.0)
+        .at_most(
+            stops.iter().max().map_or(0.0, Duration::as_secs_f64),
+            "s from SIGTERM to exit, the longest",
+            STOP_TIMEOUT.as_secs_f64(),
+        );
+    measured.end();
+    assert!(["a", "b", "c"].into_iter().all(|name| share(name) > 0), "all nodes were used");
 }

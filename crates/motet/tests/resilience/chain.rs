@@ -7,9 +7,10 @@ use std::{
 };
 
 use motet::{
-    App, Context, Result, RunningApp, Service, Status, Streaming,
+    App, AppBuilder, ClientTls, Context, Result, RunningApp, ServerTls, Service, Status, Streaming,
     core::{MemoryRegistry, MemoryTransport},
 };
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::{sync::watch, time::Instant};
 
 /// Passes calls on until they have arrived at the last node.
@@ -157,6 +158,13 @@ impl Hop for Node {
     }
 }
 
+/// A certificate for this machine, and trust in it.
+fn certificate() -> (ServerTls, ClientTls) {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a key");
+    let own = ServerTls::from_pem(cert.pem(), signing_key.serialize_pem()).expect("they belong together");
+    (own, ClientTls::from_pem(cert.pem()).expect("a certificate"))
+}
+
 /// The Apps of all three.
 pub(crate) struct Chain {
     pub(crate) a: RunningApp,
@@ -165,27 +173,35 @@ pub(crate) struct Chain {
     pub(crate) c: Node,
     pub(crate) app_b: RunningApp,
     pub(crate) app_c: RunningApp,
+    _sockets: tempfile::TempDir,
 }
 
 impl Chain {
-    /// Starts them, each listening at a place of this transport.
+    /// Starts them, each listening at a place of this transport: `memory`, `tcp`, `tls` or `unix`.
     pub(crate) async fn start(transport: &str) -> Chain {
         let (registry, memory) = (MemoryRegistry::new(), MemoryTransport::new());
-        let app = |app: motet::AppBuilder| app.registry(registry.clone()).transport(Arc::new(memory.clone()));
+        let tls = (transport == "tls").then(certificate);
+        let app = |app: AppBuilder| {
+            let app = app.registry(registry.clone()).transport(Arc::new(memory.clone()));
+            tls.iter().fold(app, |app, (_, trust)| app.client_tls(trust.clone()))
+        };
+        let sockets = tempfile::tempdir().expect("a folder");
         let address = |name: &str| match transport {
-            "tcp" => "tcp://127.0.0.1:0".to_owned(),
+            "tcp" | "tls" => format!("{transport}://127.0.0.1:0"),
+            "unix" => format!("unix://{}", sockets.path().join(name).display()),
             other => format!("{other}://{name}"),
         };
         let serve = async |name: &str, node: &Node| {
-            let service = Service::new(name).serve(HopServer::new(node.clone())).listen(address(name));
-            service.app(app).start().await.expect("starts")
+            let service = Service::new(name).serve(HopServer::new(node.clone())).listen(address(name)).app(app);
+            let service = tls.iter().fold(service, |service, (own, _)| service.app(|app| app.server_tls(own.clone())));
+            service.start().await.expect("starts")
         };
         let (b, c) = (Node::default(), Node::default());
         let (app_c, app_b) = (serve("c", &c).await, serve("b", &b).await);
         b.next.set(HopClient::named(app_b.client(), "c")).expect("unset");
         let a = app(App::builder()).build().start().await.expect("starts");
         let client = HopClient::named(a.client(), "b");
-        Chain { client, a, b, c, app_b, app_c }
+        Chain { client, a, b, c, app_b, app_c, _sockets: sockets }
     }
 
     pub(crate) async fn stop(self) {

@@ -4,5 +4,6 @@
 mod cascade;
 mod chain;
 mod context;
+mod every_transport;
 mod executed;
 mod observed;

@@ -63,11 +63,19 @@ impl Spans {
     }
 }
 
+/// A chain that has been called: a place in the code that makes spans for the first time, while other
+/// tests run, may miss a subscriber that is being set.
+async fn warm(transport: &str) -> Chain {
+    let chain = Chain::start(transport).await;
+    chain.client.answer(&Context::new(), "fine".into()).await.expect("fine");
+    chain
+}
+
 #[tokio::test]
 async fn each_call_has_a_span_on_each_side_and_all_are_one_trace() {
+    let chain = warm("tcp").await;
     let spans = Spans::default();
     let _listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.clone()));
-    let chain = Chain::start("tcp").await;
     chain.client.answer(&Context::new(), "wrong".into()).await.expect_err("wrong");
     let all = [
         spans.of("motet.client", "b"),
@@ -97,9 +105,9 @@ async fn each_call_has_a_span_on_each_side_and_all_are_one_trace() {
 
 #[tokio::test]
 async fn a_call_inside_an_app_has_both_spans_too() {
+    let chain = warm("memory").await;
     let spans = Spans::default();
     let _listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.clone()));
-    let chain = Chain::start("memory").await;
     let inside = crate::chain::HopClient::named(chain.app_c.client(), "c");
     inside.answer(&Context::new(), "fine".into()).await.expect("fine");
     let (client, server) = (spans.of("motet.client", "c"), spans.of("motet.server", "c"));
