@@ -63,6 +63,8 @@ pub struct Call {
     pub codec: Codec,
     /// Whether the caller wants no reply.
     pub one_way: bool,
+    /// On a server, whether methods that block run all the same on the task of the call.
+    pub inline: bool,
     /// What the caller asked for beyond the method's own options.
     pub options: Arc<CallOptions>,
     /// Who wants to know when the call ends.
@@ -89,6 +91,7 @@ impl Call {
             body,
             codec,
             one_way: false,
+            inline: false,
             options,
             ends: Ends::default(),
         }

@@ -5,32 +5,51 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU8, AtomicUsize, Ordering},
     },
     task::Poll,
 };
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 /// Tells many tasks to finish what they do, and knows when they have. Dropping it ends the tasks
 /// that were spawned through its [`Drain`]s.
 #[derive(Debug)]
 pub struct DrainSignal {
-    phase: watch::Sender<Phase>,
+    phase: Arc<Phases>,
     held: Arc<Count>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy)]
 enum Phase {
-    Open,
-    Draining,
-    Aborted,
+    Draining = 1,
+    Aborted = 2,
+}
+
+/// The phase, 0 before the first, and those who wait for the next. They are woken in the order in
+/// which they came, which a `watch` channel would leave to chance: a run could not be replayed.
+#[derive(Debug, Default)]
+struct Phases {
+    now: AtomicU8,
+    next: Notify,
+}
+
+impl Phases {
+    fn has_reached(&self, phase: Phase) -> bool {
+        self.now.load(Ordering::Acquire) >= phase as u8
+    }
+
+    fn move_to(&self, phase: Phase) {
+        if self.now.fetch_max(phase as u8, Ordering::AcqRel) < phase as u8 {
+            self.next.notify_waiters();
+        }
+    }
 }
 
 /// One end of a [`DrainSignal`], for those who are to finish. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Drain {
-    phase: watch::Receiver<Phase>,
+    phase: Arc<Phases>,
     held: Arc<Count>,
 }
 
@@ -54,31 +73,23 @@ impl Default for DrainSignal {
 impl DrainSignal {
     /// A signal that has not been given.
     pub fn new() -> DrainSignal {
-        DrainSignal { phase: watch::channel(Phase::Open).0, held: Arc::default() }
+        DrainSignal { phase: Arc::default(), held: Arc::default() }
     }
 
     /// An end to hand out.
     pub fn drain(&self) -> Drain {
-        Drain { phase: self.phase.subscribe(), held: self.held.clone() }
+        Drain { phase: self.phase.clone(), held: self.held.clone() }
     }
 
     /// Tells all ends to finish.
     pub fn start(&self) {
-        self.move_to(Phase::Draining);
+        self.phase.move_to(Phase::Draining);
     }
 
     /// Tells all ends that patience is over: the tasks of [`Drain::spawn`] are dropped at their next
     /// suspension point.
     pub fn abort(&self) {
-        self.move_to(Phase::Aborted);
-    }
-
-    fn move_to(&self, phase: Phase) {
-        self.phase.send_if_modified(|now| {
-            let later = *now < phase;
-            *now = phase.max(*now);
-            later
-        });
+        self.phase.move_to(Phase::Aborted);
     }
 
     /// How much work is going on.
@@ -98,10 +109,16 @@ impl DrainSignal {
     }
 }
 
+impl Drop for DrainSignal {
+    fn drop(&mut self) {
+        self.abort();
+    }
+}
+
 impl Drain {
-    /// Whether it is time to finish.
+    /// Whether it is time to finish; also when the signal itself is gone.
     pub fn is_draining(&self) -> bool {
-        *self.phase.borrow() >= Phase::Draining
+        self.phase.has_reached(Phase::Draining)
     }
 
     /// Waits until it is time to finish; also when the signal itself is gone. Cancel safe.
@@ -115,9 +132,13 @@ impl Drain {
     }
 
     async fn reached(&self, wanted: Phase) {
-        let mut phase = self.phase.clone();
-        // An error means that the signal was dropped, which ends everything as well.
-        let _ = phase.wait_for(|phase| *phase >= wanted).await;
+        loop {
+            let next = self.phase.next.notified();
+            if self.phase.has_reached(wanted) {
+                return;
+            }
+            next.await;
+        }
     }
 
     /// Spawns work that outlives whoever started it, such as a one-way call: the drain waits for it,
@@ -190,5 +211,23 @@ mod tests {
         assert!(signal.drain().is_draining(), "a later phase is not taken back");
         signal.idle().await;
         assert_eq!(finished.recv().await, None);
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_are_told_in_the_order_in_which_they_came() {
+        let signal = DrainSignal::new();
+        let (order, mut told) = tokio::sync::mpsc::channel(32);
+        for number in 0..32 {
+            let (drain, order) = (signal.drain(), order.clone());
+            tokio::spawn(async move {
+                drain.draining().await;
+                order.send(number).await.expect("there is room");
+            });
+        }
+        tokio::task::yield_now().await;
+        drop((signal, order));
+        let mut all = Vec::new();
+        told.recv_many(&mut all, 32).await;
+        assert_eq!(all, (0..32).collect::<Vec<_>>());
     }
 }

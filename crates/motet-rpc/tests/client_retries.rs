@@ -51,6 +51,22 @@ async fn a_call_that_may_have_run_is_not_sent_again_unless_idempotent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_may_have_run_before_is_not_said_not_to_have_run() {
+    let fakes = Fakes::new();
+    let client = client(&fakes, &["a"], ClientConfig::default()).await;
+    let ran = |first: Status| {
+        let first = Arc::new(first);
+        fakes.node("a").answer(move |nth, _| fails(if nth % 3 == 0 { (*first).clone() } else { not_executed() }));
+        let client = client.clone();
+        async move { hello_idempotent(&client).await.expect_err("fails").executed() }
+    };
+    assert_eq!(ran(lost()).await, Executed::Unknown);
+    assert_eq!(ran(lost().with_executed(Executed::Yes)).await, Executed::Yes);
+    assert_eq!(ran(not_executed()).await, Executed::No);
+    assert_eq!(fakes.node("a").called(), 9, "three attempts each");
+}
+
+#[tokio::test(start_paused = true)]
 async fn errors_that_another_try_cannot_help_are_given_back() {
     let fakes = Fakes::new();
     let client = client(&fakes, &["a", "b"], ClientConfig::default()).await;

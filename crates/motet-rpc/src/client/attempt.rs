@@ -134,13 +134,14 @@ async fn persist(
         Ok(go) => send(target, kept, slot, go, mode, 1).await,
         Err(failure) => Err(failure),
     };
-    let mut failures = 0;
+    let (mut failures, mut ran) = (0, Executed::No);
     loop {
         let (status, place) = match outcome {
             Ok(reply) => return Ok(reply),
-            Err(Failure { status, place: Some(place) }) => (status, place),
-            Err(failure) => return Err(failure.status),
+            Err(Failure { status, place: Some(place) }) => (also(status, ran), place),
+            Err(failure) => return Err(also(failure.status, ran)),
         };
+        ran = status.executed();
         let safe = status.executed() == Executed::No || kept.may_run_twice();
         if failures >= retries || !safe || !status.may_retry() {
             return Err(status);
@@ -158,6 +159,14 @@ async fn persist(
         failures += 1;
         let go = if mode == FailMode::Try { Go::There(place) } else { Go::Elsewhere(place) };
         outcome = send(target, kept, slot, go, mode, failures + 1).await;
+    }
+}
+
+/// The status of a call of which this much was known before: it has not run only if no attempt has.
+fn also(status: Status, before: Executed) -> Status {
+    match (before, status.executed()) {
+        (Executed::No, _) | (_, Executed::Yes) => status,
+        (before, _) => status.with_executed(before),
     }
 }
 
@@ -235,11 +244,16 @@ async fn hedge(
         trace::sent(&place, attempt + 1);
         Some(answer(target, place, running).await)
     });
+    let other = |outcome: Outcome, ran| outcome.map_err(|(status, place)| (also(status, ran), place));
     match select(first.as_mut(), second).await {
-        Either::Left((Err(failed), second)) if failed.0.may_retry() => second.await.unwrap_or(Err(failed)),
-        Either::Left((outcome, _)) => outcome,
-        Either::Right((Some(Err(failed)), first)) if failed.0.may_retry() => first.await,
-        Either::Right((Some(outcome), _)) => outcome,
+        Either::Left((Err(failed), second)) if failed.0.may_retry() => {
+            let ran = failed.0.executed();
+            other(second.await.unwrap_or(Err(failed)), ran)
+        }
+        // The other one may be running.
+        Either::Left((outcome, _)) => other(outcome, Executed::Unknown),
+        Either::Right((Some(Err(failed)), first)) if failed.0.may_retry() => other(first.await, failed.0.executed()),
+        Either::Right((Some(outcome), _)) => other(outcome, Executed::Unknown),
         Either::Right((None, first)) => first.await,
     }
 }

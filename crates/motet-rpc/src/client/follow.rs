@@ -39,12 +39,15 @@ impl Target {
             let text = "this client has no registry to find `{}` in; give its builder one, or call Client::to(address)";
             return Err(Status::failed_precondition(text.replace("{}", &self.service)).with_executed(Executed::No));
         };
-        let mut changed = self.changed.subscribe();
         self.follow();
         let patience = Instant::now() + self.settings.config.connect_timeout;
         let until = by.map_or(patience, |by| by.at.min(patience));
-        while !self.nodes().settled {
-            if tokio::time::timeout_at(until, changed.changed()).await.is_err() {
+        loop {
+            let changed = self.changed.notified();
+            if self.nodes().settled {
+                return Ok(());
+            }
+            if tokio::time::timeout_at(until, changed).await.is_err() {
                 let answered = self.nodes().starting > 0;
                 let why = self.outage().map_or(String::new(), |error| format!(": {}", error.message()));
                 return match answered {
@@ -58,7 +61,6 @@ impl Target {
                 };
             }
         }
-        Ok(())
     }
 }
 

@@ -14,10 +14,7 @@ use motet_core::{
     BoxFuture, Call, Candidate, ClientProtocol, Connection, ConnectionState, Deadline, Endpoint, Executed, Reply,
     Result, Status,
 };
-use tokio::{
-    sync::{Notify, watch},
-    time::Instant,
-};
+use tokio::{sync::Notify, time::Instant};
 
 use super::{dial, settings::Settings};
 
@@ -32,7 +29,7 @@ pub(crate) struct Pool {
     wanted: usize,
     open: ArcSwap<Vec<Arc<dyn Connection>>>,
     pub(super) dialling: Mutex<dial::Dialling>,
-    rounds: watch::Sender<Option<Status>>,
+    rounds: Rounds,
     avoided: AtomicBool,
     /// Wakes calls that may be sent again elsewhere once the node does not answer.
     suspected: Notify,
@@ -50,7 +47,7 @@ impl Pool {
             wanted: wanted.clamp(1, 64),
             open: ArcSwap::default(),
             dialling: Mutex::default(),
-            rounds: watch::Sender::new(None),
+            rounds: Rounds::default(),
             avoided: AtomicBool::new(false),
             suspected: Notify::new(),
             candidates: Mutex::default(),
@@ -111,7 +108,7 @@ impl Pool {
     /// Unavailable, executed: no, when connecting fails or would be tried again too late; the
     /// deadline's status when it passes meanwhile.
     pub(crate) async fn ready(self: &Arc<Self>, path: &str, by: Option<Deadline>) -> Result<()> {
-        let mut rounds = self.rounds.subscribe();
+        let over = self.rounds.over.notified();
         if self.takes_calls() {
             return Ok(());
         }
@@ -119,19 +116,17 @@ impl Pool {
         if let Some(by) = by
             && next > by.at
         {
-            let error = rounds.borrow().clone();
+            let error = self.rounds.error();
             return Err(error.unwrap_or_else(|| self.unreachable("the next try comes after the call's deadline")));
         }
-        let changed = rounds.changed();
         match by {
-            Some(by) => match tokio::time::timeout_at(by.at, changed).await {
-                Ok(_) => {}
+            Some(by) => match tokio::time::timeout_at(by.at, over).await {
+                Ok(()) => {}
                 Err(_) => return Err(by.status(path).with_executed(Executed::No)),
             },
-            None => _ = changed.await,
+            None => over.await,
         }
-        let error = rounds.borrow().clone();
-        error.map_or(Ok(()), Err)
+        self.rounds.error().map_or(Ok(()), Err)
     }
 
     fn takes_calls(&self) -> bool {
@@ -152,7 +147,7 @@ impl Pool {
             all.push(connection.clone());
         });
         self.avoid(false);
-        self.rounds.send_replace(None);
+        self.rounds.end(None);
     }
 
     /// Connecting failed. Says whether to try again although nobody asks: a node without connection
@@ -162,7 +157,7 @@ impl Pool {
         if helpless {
             self.avoid(true);
         }
-        self.rounds.send_replace(Some(error));
+        self.rounds.end(Some(error));
         helpless
     }
 
@@ -235,6 +230,25 @@ impl Pool {
     /// Resolves once the node no longer answers.
     pub(crate) fn suspected(&self) -> impl Future<Output = ()> + '_ {
         self.suspected.notified()
+    }
+}
+
+/// The tries to connect: how the last one went, and who waits for the next to be over. They are woken
+/// in the order in which they came, so that a run can be replayed.
+#[derive(Default)]
+struct Rounds {
+    last: Mutex<Option<Status>>,
+    over: Notify,
+}
+
+impl Rounds {
+    fn error(&self) -> Option<Status> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn end(&self, error: Option<Status>) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = error;
+        self.over.notify_waiters();
     }
 }
 

@@ -31,18 +31,18 @@ pub(super) async fn no_node(target: &Target, nodes: &Nodes, by: Option<Deadline>
         format!("no node of `{service}` is ready yet; starting: {}", nodes.starting)
     } else if let Some(registry) = &settings.registry {
         let until = |patience| by.map_or(Instant::now() + patience, |by| by.at.min(Instant::now() + patience));
-        let mut changed = target.changed.subscribe();
         let mut text = format!("no node of `{service}` is registered in {}", registry.url());
         if let Ok(Ok(running)) = tokio::time::timeout_at(until(PATIENCE), registry.list()).await {
             let names: Vec<_> = running.iter().map(|summary| &*summary.name).collect();
             if names.contains(&service.as_str()) {
                 let until = until(CATCH_UP);
                 loop {
+                    let changed = target.changed.notified();
                     let nodes = target.nodes().clone();
                     if !nodes.places.is_empty() {
                         return Ok(nodes);
                     }
-                    if !matches!(tokio::time::timeout_at(until, changed.changed()).await, Ok(Ok(()))) {
+                    if tokio::time::timeout_at(until, changed).await.is_err() {
                         break;
                     }
                 }

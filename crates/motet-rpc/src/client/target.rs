@@ -7,7 +7,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use motet_core::{Call, Candidate, Map, MethodDescriptor, Node, NodeState, RegistryEvent, Status};
-use tokio::{sync::watch, task::AbortHandle, time::Instant};
+use tokio::{sync::Notify, task::AbortHandle, time::Instant};
 
 use super::{pool::Pool, settings::Settings};
 use crate::{MethodStats, selector};
@@ -26,7 +26,8 @@ pub(crate) struct Target {
     pub(crate) pinned: bool,
     nodes: ArcSwap<Nodes>,
     table: Mutex<Table>,
-    pub(super) changed: watch::Sender<()>,
+    /// Wakes those who wait for nodes, in the order in which they came.
+    pub(super) changed: Notify,
     pub(super) follower: Mutex<Option<AbortHandle>>,
     methods: ArcSwap<Vec<(Arc<MethodDescriptor>, Arc<MethodStats>)>>,
 }
@@ -89,7 +90,7 @@ impl Target {
             pinned: pinned.is_some(),
             nodes: ArcSwap::default(),
             table: Mutex::default(),
-            changed: watch::Sender::new(()),
+            changed: Notify::new(),
             follower: Mutex::default(),
             methods: ArcSwap::default(),
         };
@@ -160,7 +161,7 @@ impl Target {
     pub(super) fn away(&self, error: Status) {
         tracing::debug!(target: "motet", service = self.service, %error, "the registry is away");
         self.table.lock().unwrap_or_else(PoisonError::into_inner).outage = Some(error);
-        self.changed.send_replace(());
+        self.changed.notify_waiters();
     }
 
     /// The registry's latest error, if it has not answered since.
@@ -219,7 +220,7 @@ impl Target {
             starting,
             foreign,
         }));
-        self.changed.send_replace(());
+        self.changed.notify_waiters();
     }
 
     /// The place of a node: with the history and the connections of the one it replaces, as far as

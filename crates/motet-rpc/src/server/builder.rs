@@ -139,7 +139,8 @@ impl ServerBuilder {
             .stats(self.stats)
             .entropy(self.entropy.unwrap_or_else(Entropy::from_system))
             .timeouts(config.default_timeout, config.max_timeout)
-            .max_one_way(config.max_one_way);
+            .max_one_way(config.max_one_way)
+            .inline_blocking(config.inline_blocking);
         let front = Front {
             tls: tls.map(|tls| tls.accept_for(&protocols)),
             protocols,

@@ -40,6 +40,9 @@ pub struct ServerConfig {
     pub max_silent: usize,
     /// How many one-way calls may run at once. 10,000.
     pub max_one_way: usize,
+    /// Whether `blocking` methods run on the task of their call, where they keep all others waiting:
+    /// for simulated time, in which a thread of their own could not be replayed. No.
+    pub inline_blocking: bool,
     /// The certificate and key. With them all listeners speak TLS, except those inside the process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<ServerTlsConfig>,
@@ -63,6 +66,7 @@ impl Default for ServerConfig {
             max_connections: 10_000,
             max_silent: 1_000,
             max_one_way: super::pipeline::MAX_ONE_WAY,
+            inline_blocking: false,
             tls: None,
             allow_plaintext: false,
         }

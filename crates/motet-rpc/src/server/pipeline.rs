@@ -39,6 +39,7 @@ pub struct PipelineSettings {
     entropy: Entropy,
     timeouts: Timeouts,
     max_one_way: usize,
+    inline_blocking: bool,
     shared: Arc<Shared>,
 }
 
@@ -59,6 +60,7 @@ impl Default for PipelineSettings {
             entropy: Entropy::from_system(),
             timeouts: Timeouts::default(),
             max_one_way: MAX_ONE_WAY,
+            inline_blocking: false,
             shared: Arc::default(),
         }
     }
@@ -97,6 +99,13 @@ impl PipelineSettings {
     #[must_use]
     pub fn max_one_way(mut self, max: usize) -> PipelineSettings {
         self.max_one_way = max;
+        self
+    }
+
+    /// Sets whether `blocking` methods run on the task of their call. No by default.
+    #[must_use]
+    pub fn inline_blocking(mut self, inline: bool) -> PipelineSettings {
+        self.inline_blocking = inline;
         self
     }
 
@@ -245,6 +254,7 @@ impl Entry {
     fn begin(&self, mut call: Call) -> Result<Served> {
         let pipeline = &self.0;
         let settings = &pipeline.settings;
+        call.inline = settings.inline_blocking;
         let started = call.started.or_else(|| (pipeline.stats.is_some() || call.deadline.is_none()).then(Instant::now));
 
         // Protocols put the deadline into the Context; this is for those, and for calls inside the

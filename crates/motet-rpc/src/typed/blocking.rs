@@ -20,10 +20,13 @@ impl Default for Pool {
 
 impl Pool {
     /// Runs calls of `inner` on the runtime's blocking threads. Once begun a call runs to its end;
-    /// if its caller has left by then, the result is dropped.
+    /// if its caller has left by then, the result is dropped. Calls that are to run inline do so.
     pub(super) fn wrap(&self, inner: Arc<dyn Handler>) -> Arc<dyn Handler> {
         let permits = self.0.clone();
         Arc::new(move |call: Call| -> BoxFuture<'static, Result<Reply>> {
+            if call.inline {
+                return inner.call(call);
+            }
             let (permits, inner) = (permits.clone(), inner.clone());
             Box::pin(async move {
                 let Ok(permit) = permits.try_acquire_owned() else {
