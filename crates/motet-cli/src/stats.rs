@@ -58,6 +58,14 @@ struct Row {
     errors: u64,
     errors_by_code: BTreeMap<String, u64>,
     in_flight: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    queued: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<u64>,
+    #[serde(skip_serializing_if = "is_zero")]
+    refused: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    slow_polls: u64,
     p50_us: f64,
     p99_us: f64,
     max_us: f64,
@@ -177,6 +185,10 @@ fn row(process: &Process, method: &MethodSnapshot, before: Option<(&Seen, Durati
         per_second: (per_second * 10.0).round() / 10.0,
         errors: change.error_count(),
         in_flight: change.in_flight,
+        queued: change.queued,
+        limit: change.limit,
+        refused: change.refused,
+        slow_polls: change.slow_polls,
         p50_us: change.p50_us,
         p99_us: change.p99_us,
         max_us: change.max_us,
@@ -185,8 +197,21 @@ fn row(process: &Process, method: &MethodSnapshot, before: Option<(&Seen, Durati
 }
 
 fn table(stats: &Stats, output: &Output) -> String {
-    let mut table =
-        Table::new(&["METHOD", "NODE", ">CALLS", ">RATE", ">ERRORS", ">IN FLIGHT", ">P50", ">P99", "?TOP ERROR"]);
+    let mut table = Table::new(&[
+        "METHOD",
+        "NODE",
+        ">CALLS",
+        ">RATE",
+        ">ERRORS",
+        ">IN FLIGHT",
+        ">P50",
+        ">P99",
+        "?>LIMIT",
+        "?>QUEUED",
+        "?>REFUSED",
+        "?>SLOW POLLS",
+        "?TOP ERROR",
+    ]);
     for row in &stats.methods {
         let errors = match row.errors {
             0 => "0".into(),
@@ -203,6 +228,10 @@ fn table(stats: &Stats, output: &Output) -> String {
             row.in_flight.to_string().into(),
             time(row.p50_us).into(),
             time(row.p99_us).into(),
+            row.limit.map(|limit| limit.to_string()).unwrap_or_default().into(),
+            unless_zero(row.queued).into(),
+            unless_zero(row.refused).into(),
+            unless_zero(row.slow_polls).into(),
             worst.unwrap_or_default().into(),
         ]);
     }
@@ -216,6 +245,14 @@ fn table(stats: &Stats, output: &Output) -> String {
         }
     }
     text
+}
+
+fn unless_zero(count: u64) -> String {
+    if count == 0 { String::new() } else { count.to_string() }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 fn rate(per_second: f64) -> String {

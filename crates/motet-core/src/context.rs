@@ -8,7 +8,7 @@ use std::{
     marker::PhantomData,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     task::Poll,
     time::Duration,
@@ -175,7 +175,48 @@ pub struct Peer {
     pub local: bool,
     /// What TLS established.
     pub tls: Option<TlsPeer>,
+    /// How many of its calls run.
+    pub running: RunningCalls,
 }
+
+/// How many calls of one connection wait in handlers, where the listener counts them; copies count
+/// together. It is no part of who a peer is: any two are equal.
+#[derive(Clone, Debug, Default)]
+pub struct RunningCalls(Option<Arc<AtomicU32>>);
+
+impl RunningCalls {
+    /// A count, at zero. [`Default`] gives one that stays there.
+    pub fn counted() -> RunningCalls {
+        RunningCalls(Some(Arc::default()))
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u32 {
+        self.0.as_ref().map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// One more; exactly one [`RunningCalls::end`] must follow.
+    pub fn begin(&self) {
+        if let Some(count) = &self.0 {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// One less.
+    pub fn end(&self) {
+        if let Some(count) = &self.0 {
+            count.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl PartialEq for RunningCalls {
+    fn eq(&self, _: &RunningCalls) -> bool {
+        true
+    }
+}
+
+impl Eq for RunningCalls {}
 
 impl Peer {
     /// A peer at this address.

@@ -119,6 +119,10 @@ pub struct MethodOptions {
     /// Callers should move away from it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub deprecated: bool,
+    /// How many calls may wait in its handler at once, in one server; those beyond wait for a moment
+    /// and are refused then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_in_flight: Option<u32>,
     /// The time a call may take, in milliseconds, in place of the client's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
     task::Context,
@@ -203,6 +203,17 @@ pub struct Pace {
     spawned: AtomicU32,
     sampled: AtomicU32,
     slow: AtomicU64,
+    told: Told,
+}
+
+/// Who is told of slow polls.
+#[derive(Default)]
+struct Told(OnceLock<Box<dyn Fn(Duration) + Send + Sync>>);
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Told")
+    }
 }
 
 impl Pace {
@@ -219,7 +230,7 @@ impl Pace {
 
     /// Whether the next first poll should run inline.
     pub fn inline(&self) -> bool {
-        if self.score.load(Ordering::Relaxed) < Self::SPAWN_AT {
+        if !self.is_slow() {
             return true;
         }
         self.spawned.fetch_add(1, Ordering::Relaxed) % Self::RETRY == Self::RETRY - 1
@@ -237,12 +248,28 @@ impl Pace {
         self.slow.load(Ordering::Relaxed)
     }
 
+    /// Whether slow polls have come close together.
+    pub fn is_slow(&self) -> bool {
+        self.score.load(Ordering::Relaxed) >= Self::SPAWN_AT
+    }
+
+    /// Has `f` called with the time that a slow poll took, while [`Pace::is_slow`]. The first to ask is
+    /// told.
+    pub fn when_slow(&self, f: impl Fn(Duration) + Send + Sync + 'static) {
+        let _ = self.told.0.set(Box::new(f));
+    }
+
     /// Records how long an inline first poll took.
     pub fn record(&self, took: Duration) {
         let score = self.score.load(Ordering::Relaxed);
         if took > Self::SLOW {
             self.slow.fetch_add(1, Ordering::Relaxed);
             self.score.store((score + Self::STEP).min(Self::SPAWN_AT + Self::STEP), Ordering::Relaxed);
+            if score + Self::STEP >= Self::SPAWN_AT
+                && let Some(tell) = self.told.0.get()
+            {
+                tell(took);
+            }
         } else if score > 0 {
             // A quick poll while spawned is the retry: give inline another chance.
             let less = if score >= Self::SPAWN_AT { Self::SPAWN_AT / 2 } else { score - 1 };
@@ -300,6 +327,22 @@ mod tests {
         assert_eq!(inline, 1, "tried again once in {} calls", Pace::RETRY);
         pace.record(Duration::ZERO);
         assert!(pace.inline());
+    }
+
+    #[test]
+    fn slow_polls_close_together_are_told() {
+        let (pace, told) = (Pace::default(), Arc::new(AtomicU32::new(0)));
+        let count = told.clone();
+        pace.when_slow(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        for _ in 0..100 {
+            pace.record(Pace::SLOW * 2);
+            (0..99).for_each(|_| pace.record(Duration::ZERO));
+        }
+        assert_eq!(told.load(Ordering::Relaxed), 0, "one in a hundred is nothing to tell");
+        (0..4).for_each(|_| pace.record(Pace::SLOW * 2));
+        assert_eq!(told.load(Ordering::Relaxed), 2, "the third and the fourth in a row");
     }
 
     #[test]

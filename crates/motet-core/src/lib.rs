@@ -46,7 +46,7 @@ pub mod validate;
 
 pub use call::{Body, Call, CallEnd, CallOptions, Ends, FailMode, Reply, ReplyMeta};
 pub use codec::{Codec, Codecs, Decode, Encode, Encoding};
-pub use context::{Cancel, Context, Deadline, Entered, Limit, Peer, TlsPeer};
+pub use context::{Cancel, Context, Deadline, Entered, Limit, Peer, RunningCalls, TlsPeer};
 pub use descriptor::{
     ArgumentDescriptor, BodyShape, Family, HttpRoute, Kind, MethodDescriptor, MethodOptions, ServiceDescriptor,
     check_service_name,

@@ -142,6 +142,26 @@ async fn a_peer_s_wish_to_wait_is_honoured_unless_it_ends_after_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_is_kept_waiting_for_more_than_a_minute_by_a_peer_s_wish() {
+    let fakes = Fakes::new();
+    let client = client(&fakes, &["a"], ClientConfig::default()).await;
+    let busy = |seconds| {
+        let status = Status::resource_exhausted("busy").with_executed(Executed::No);
+        fails(status.with_retry_after(Duration::from_secs(seconds)))
+    };
+    // A stream has no deadline unless its caller gives one.
+    let method = streaming(Kind::ServerStream);
+    let stream = || client.prepare(&method, &Context::new(), Codec::RAW, request()).expect("little metadata");
+    fakes.node("a").answer(move |_, _| busy(u64::MAX / 2_000_000_000));
+    let began = Instant::now();
+    assert_eq!(client.call(stream()).await.expect_err("an age").code(), Code::ResourceExhausted);
+    assert!(began.elapsed() < Duration::from_millis(10));
+    fakes.node("a").answer(move |nth, _| if nth == 1 { busy(60) } else { ok() });
+    client.call(stream()).await.expect("after a minute");
+    assert!(began.elapsed() >= Duration::from_secs(60));
+}
+
+#[tokio::test(start_paused = true)]
 async fn retries_stop_when_the_budget_is_spent() {
     let fakes = Fakes::new();
     let client = client(&fakes, &["a", "b"], ClientConfig::default()).await;

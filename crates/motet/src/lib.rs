@@ -86,6 +86,7 @@ pub use motet_rpc::{
     Client, ClientBuilder, ClientConfig, ClientTls, Filter, MethodSnapshot, MethodStats, NativeClient, NativeConfig,
     NativeServer, P2c, Random, RoundRobin, Router, Selector, Server, ServerBuilder, ServerConfig, ServerTls,
     ServiceClient, Stats, StrategyName, TcpTransport, UnixTransport,
+    server::OverloadConfig,
     transport::{ClientCertificates, ClientTlsConfig, ServerTlsConfig},
     typed::IntoService,
 };

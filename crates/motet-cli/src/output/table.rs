@@ -38,11 +38,11 @@ impl<T: AsRef<str>> From<T> for Cell {
 
 impl Table {
     /// A table with these columns. A name that begins with `>` is for figures, which stand on the
-    /// right; one that begins with `?` is for a column that may be left out.
+    /// right; one that begins with `?`, before that, is for a column that may be left out.
     pub(crate) fn new(columns: &[&'static str]) -> Table {
         let column = |name: &&'static str| Column {
             name: name.trim_start_matches(['>', '?']),
-            right: name.starts_with('>'),
+            right: name.trim_start_matches('?').starts_with('>'),
             optional: name.starts_with('?'),
         };
         Table { columns: columns.iter().map(column).collect(), rows: Vec::new() }

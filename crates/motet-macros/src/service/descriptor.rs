@@ -42,6 +42,7 @@ fn options(model: &Model, method: &Method) -> TokenStream {
     ];
     let set = flags.iter().filter(|(set, _)| *set).map(|(_, name)| name);
     let timeout = options.timeout_ms.iter();
+    let max_in_flight = options.max_in_flight.iter();
     let routes = options
         .http
         .iter()
@@ -50,6 +51,7 @@ fn options(model: &Model, method: &Method) -> TokenStream {
         #[allow(unused_mut)]
         let mut options = #core::MethodOptions::default();
         #(options.#set = true;)*
+        #(options.max_in_flight = ::core::option::Option::Some(#max_in_flight);)*
         #(options.timeout_ms = ::core::option::Option::Some(#timeout);)*
         #(options.http.push(#routes);)*
         method.options(options)

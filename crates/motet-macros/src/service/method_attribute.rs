@@ -1,7 +1,7 @@
 //! `#[method(…)]` on the methods of a service trait.
 
 use proc_macro2::Span;
-use syn::{Attribute, LitStr, meta::ParseNestedMeta};
+use syn::{Attribute, LitInt, LitStr, meta::ParseNestedMeta};
 
 /// A verb and a path, checked.
 pub(super) struct Http {
@@ -20,6 +20,7 @@ pub(super) struct MethodAttribute {
     pub(super) serial: Option<Span>,
     pub(super) deprecated: bool,
     pub(super) optional: Option<Span>,
+    pub(super) max_in_flight: Option<u32>,
     pub(super) timeout_ms: Option<u64>,
     pub(super) http: Vec<Http>,
 }
@@ -53,11 +54,12 @@ impl MethodAttribute {
             "optional" => self.optional = Some(span),
             "name" => self.name = Some(name(meta.value()?.parse()?)?),
             "timeout" => self.timeout_ms = Some(timeout(&meta.value()?.parse()?)?),
+            "max_in_flight" => self.max_in_flight = Some(count(&meta.value()?.parse()?)?),
             "http" => self.http.push(http(&meta.value()?.parse()?)?),
             _ => {
                 return Err(meta.error(
-                    "expected `name = \"…\"`, `timeout = \"5s\"`, `http = \"GET /path\"`, `idempotent`, `safe`, \
-                     `blocking`, `serial`, `deprecated` or `optional`",
+                    "expected `name = \"…\"`, `timeout = \"5s\"`, `http = \"GET /path\"`, `max_in_flight = 10`, \
+                     `idempotent`, `safe`, `blocking`, `serial`, `deprecated` or `optional`",
                 ));
             }
         }
@@ -72,6 +74,11 @@ fn name(name: LitStr) -> syn::Result<LitStr> {
         return Ok(name);
     }
     Err(syn::Error::new(name.span(), "a method's name is 1 to 256 of letters, digits, `_`, `.`, `-` and `/`"))
+}
+
+fn count(number: &LitInt) -> syn::Result<u32> {
+    let rule = || syn::Error::new(number.span(), "max_in_flight is a whole number from 1, such as 10");
+    number.base10_parse().ok().filter(|count| *count > 0).ok_or_else(rule)
 }
 
 fn timeout(text: &LitStr) -> syn::Result<u64> {

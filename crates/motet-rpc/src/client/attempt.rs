@@ -28,6 +28,8 @@ const REACH: usize = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 /// The longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// A peer that wishes for a longer pause is not waited for, even where there is no deadline.
+const LONGEST_WISH: Duration = Duration::from_secs(60);
 
 /// Makes a call, with as many attempts as its options allow, and says when it was over. `started` is
 /// the present moment: the clock is read only once more. The call is taken where it lies.
@@ -150,6 +152,9 @@ async fn persist(
         let Some(call) = slot else { return Err(status) };
         let changed = mode == FailMode::Over && target.elsewhere(&place, call) || !place.pool.is_healthy();
         let pause = pause(target, &status, failures, changed);
+        if pause > LONGEST_WISH {
+            return Err(status);
+        }
         let in_time = kept.deadline.is_none_or(|by| Instant::now() + pause < by.at);
         if !in_time || !target.settings.budget.withdraw() {
             return Err(status);

@@ -122,10 +122,11 @@ impl ServerBuilder {
     /// The server; it listens nowhere yet. Reads the files of [`ServerConfig::tls`].
     ///
     /// # Errors
-    /// InvalidArgument for certificates that cannot be read, AlreadyExists when two services claim
+    /// InvalidArgument for settings that make no sense and certificates that cannot be read, AlreadyExists when two services claim
     /// one path.
     pub fn build(self) -> Result<Server> {
         let config = self.config;
+        config.overload.check()?;
         let tls = match (self.tls, &config.tls) {
             (Some(tls), _) => Some(tls),
             (None, Some(files)) => Some(ServerTls::load(files)?),
@@ -140,7 +141,8 @@ impl ServerBuilder {
             .entropy(self.entropy.unwrap_or_else(Entropy::from_system))
             .timeouts(config.default_timeout, config.max_timeout)
             .max_one_way(config.max_one_way)
-            .inline_blocking(config.inline_blocking);
+            .inline_blocking(config.inline_blocking)
+            .overload(config.overload.clone());
         let front = Front {
             tls: tls.map(|tls| tls.accept_for(&protocols)),
             protocols,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use motet_core::Timeouts;
 use serde::{Deserialize, Serialize};
 
+use super::OverloadConfig;
 use crate::transport::ServerTlsConfig;
 
 /// The settings of a server.
@@ -43,6 +44,8 @@ pub struct ServerConfig {
     /// Whether `blocking` methods run on the task of their call, where they keep all others waiting:
     /// for simulated time, in which a thread of their own could not be replayed. No.
     pub inline_blocking: bool,
+    /// How it protects itself against more calls than it can serve.
+    pub overload: OverloadConfig,
     /// The certificate and key. With them all listeners speak TLS, except those inside the process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<ServerTlsConfig>,
@@ -67,6 +70,7 @@ impl Default for ServerConfig {
             max_silent: 1_000,
             max_one_way: super::pipeline::MAX_ONE_WAY,
             inline_blocking: false,
+            overload: OverloadConfig::default(),
             tls: None,
             allow_plaintext: false,
         }

@@ -23,6 +23,7 @@ mod config;
 mod current;
 mod listener;
 mod one_way;
+pub(crate) mod overload;
 mod pipeline;
 mod served;
 
@@ -46,6 +47,7 @@ pub use self::{
     config::ServerConfig,
     listener::ConnectionCounts,
     one_way::spawn_one_way,
+    overload::OverloadConfig,
     pipeline::{PipelineSettings, routes},
 };
 
@@ -118,21 +120,24 @@ impl Server {
     /// Serves one more service.
     ///
     /// # Errors
-    /// AlreadyExists when a path is taken; then none of its methods is served.
+    /// AlreadyExists when a path is taken, InvalidArgument when a method that is not there is limited
+    /// in [`ServerConfig::overload`]; then none of its methods is served.
     pub fn add(&self, service: Service) -> Result<()> {
         self.add_with(service, &self.0.settings)
     }
 
     /// As [`Server::add`], for a service that stands beside the user's own: the middleware is not for
-    /// its calls. Deadlines, panics and counters are kept as for all.
+    /// its calls, and overload is not measured by them. Deadlines, panics and counters are kept as for
+    /// all.
     ///
     /// # Errors
     /// As [`Server::add`].
     pub fn add_without_middleware(&self, service: Service) -> Result<()> {
-        self.add_with(service, &self.0.settings.clone().middleware(Vec::new()))
+        self.add_with(service, &self.0.settings.clone().middleware(Vec::new()).overload(None))
     }
 
     fn add_with(&self, service: Service, settings: &Settings) -> Result<()> {
+        self.0.config.overload.check_methods(service.descriptor())?;
         self.0.dispatcher.add(routes(&service, settings))?;
         self.0.entered().services.push(service);
         Ok(())

@@ -23,7 +23,9 @@ use motet_core::{
 use tokio::time::Instant;
 
 use super::{
+    OverloadConfig,
     current::InContext,
+    overload::{Gate, Naming, Proceed, Slow, Waiting},
     served::{Scope, Served, catch},
 };
 use crate::stats::{MethodStats, Stats};
@@ -40,6 +42,7 @@ pub struct PipelineSettings {
     timeouts: Timeouts,
     max_one_way: usize,
     inline_blocking: bool,
+    overload: Option<Arc<OverloadConfig>>,
     shared: Arc<Shared>,
 }
 
@@ -48,11 +51,13 @@ pub struct PipelineSettings {
 pub(super) struct Shared {
     one_way: AtomicUsize,
     stopping: AtomicBool,
+    pub(super) naming: Naming,
     abandoned: Mutex<Map<String, usize>>,
 }
 
 impl Default for PipelineSettings {
-    /// No middleware, counters of its own, 10 s by default and 10 min at most.
+    /// No middleware, counters of its own, 10 s by default and 10 min at most, protected against
+    /// overload.
     fn default() -> PipelineSettings {
         PipelineSettings {
             middleware: Arc::from([]),
@@ -61,6 +66,7 @@ impl Default for PipelineSettings {
             timeouts: Timeouts::default(),
             max_one_way: MAX_ONE_WAY,
             inline_blocking: false,
+            overload: Some(Arc::default()),
             shared: Arc::default(),
         }
     }
@@ -106,6 +112,14 @@ impl PipelineSettings {
     #[must_use]
     pub fn inline_blocking(mut self, inline: bool) -> PipelineSettings {
         self.inline_blocking = inline;
+        self
+    }
+
+    /// Sets how methods are protected against overload; with none only their own `max_in_flight`
+    /// counts.
+    #[must_use]
+    pub fn overload(mut self, config: impl Into<Option<OverloadConfig>>) -> PipelineSettings {
+        self.overload = config.into().map(Arc::new);
         self
     }
 
@@ -161,11 +175,24 @@ pub fn routes(service: &Service, settings: &PipelineSettings) -> Vec<Route> {
             true => handler.clone(),
             false => Arc::new(InContext(handler.clone())),
         };
-        let pipeline =
-            Arc::new(Pipeline { method: method.clone(), handler, settings: settings.clone(), stats: stats.clone() });
+        let gate = Gate::new(method, settings.overload.as_deref(), &settings.entropy);
+        let pipeline = Arc::new(Pipeline {
+            method: method.clone(),
+            handler,
+            settings: settings.clone(),
+            stats: stats.clone(),
+            gate: gate.clone(),
+            slow: Slow::default(),
+        });
+        let named = Arc::downgrade(&pipeline);
         let route = Route::new(method.clone(), Arc::new(Entry(pipeline))).with_timeouts(settings.timeouts);
+        route.pace().when_slow(move |took| {
+            if let Some(pipeline) = named.upgrade() {
+                pipeline.slow.name(took, &pipeline.method.path, &pipeline.shared().naming);
+            }
+        });
         if let Some(stats) = stats {
-            stats.watch(route.pace());
+            stats.watch(route.pace(), &gate);
         }
         route
     };
@@ -178,11 +205,18 @@ pub(super) struct Pipeline {
     handler: Arc<dyn Handler>,
     settings: PipelineSettings,
     pub(super) stats: Option<Arc<MethodStats>>,
+    pub(super) gate: Arc<Gate>,
+    slow: Slow,
 }
 
 impl Pipeline {
     pub(super) fn shared(&self) -> &Shared {
         &self.settings.shared
+    }
+
+    /// A poll after the first held its thread for longer than [`Pace::SLOW`](motet_core::Pace::SLOW).
+    pub(super) fn later_poll(&self, took: Duration) {
+        self.slow.later_poll(took, &self.method.path, &self.shared().naming);
     }
 
     /// Answers a call whose handler is not to run.
@@ -224,19 +258,29 @@ impl Pipeline {
     }
 }
 
+#[derive(Clone)]
 struct Entry(Arc<Pipeline>);
+
+/// How a call gets into its handler.
+enum Way {
+    Free(Served),
+    Waiting(Box<Waiting<Entry>>),
+}
 
 impl Handler for Entry {
     fn call(&self, call: Call) -> BoxFuture<'static, Result<Reply>> {
-        match self.begin(call) {
-            Ok(served) => Box::pin(served),
+        // Whoever polls it may have much to do before: it counts from now on.
+        match self.begin(call, true) {
+            Ok(Way::Free(served)) => Box::pin(served),
+            Ok(Way::Waiting(waiting)) => Pin::from(waiting),
             Err(status) => Box::pin(std::future::ready(Err(status))),
         }
     }
 
     fn start(&self, call: Call, task: &mut Context<'_>) -> Started {
-        let mut served = match self.begin(call) {
-            Ok(served) => served,
+        let mut served = match self.begin(call, false) {
+            Ok(Way::Free(served)) => served,
+            Ok(Way::Waiting(waiting)) => return Started::Running(Pin::from(waiting)),
             Err(status) => return Started::Done(Err(status)),
         };
         match Pin::new(&mut served).poll(task) {
@@ -247,11 +291,12 @@ impl Handler for Entry {
 }
 
 impl Entry {
-    /// Lets a call into its handler.
+    /// Lets a call into its handler, or into the queue before it. `counts` says whether it has a place
+    /// from now on, or only once it waits.
     ///
     /// # Errors
     /// Why it is not to run.
-    fn begin(&self, mut call: Call) -> Result<Served> {
+    fn begin(&self, mut call: Call, counts: bool) -> Result<Way> {
         let pipeline = &self.0;
         let settings = &pipeline.settings;
         call.inline = settings.inline_blocking;
@@ -271,6 +316,31 @@ impl Entry {
                 return Err(pipeline.refuse(status));
             }
         }
+        let gate = &pipeline.gate;
+        if !gate.is_open_to(call.cx.peer().map(Arc::as_ref)) {
+            return Err(pipeline.refuse(gate.refuse_connection(&call)));
+        }
+        if !gate.is_open() {
+            call.started = started;
+            let ticket = gate.wait(&call).map_err(|status| pipeline.refuse(status))?;
+            return Ok(Way::Waiting(Box::new(Waiting::new(gate, ticket, call, self.clone()))));
+        }
+        self.enter(call, started, started, counts).map(Way::Free)
+    }
+
+    /// Lets a call that came at `started` into its handler at `admitted`.
+    ///
+    /// # Errors
+    /// Why it is not to run.
+    fn enter(
+        &self,
+        mut call: Call,
+        started: Option<Instant>,
+        admitted: Option<Instant>,
+        counts: bool,
+    ) -> Result<Served> {
+        let pipeline = &self.0;
+        let settings = &pipeline.settings;
         if call.one_way && !settings.shared.take_one_way(settings.max_one_way) {
             let status = format!("{}: {} one-way calls run already", pipeline.method.path, settings.max_one_way);
             return Err(pipeline.refuse(Status::resource_exhausted(status).with_executed(Executed::No)));
@@ -279,7 +349,10 @@ impl Entry {
         if !settings.middleware.is_empty() && call.ends.is_none() {
             call.ends = motet_core::Ends::new();
         }
-        let scope = Scope::new(pipeline.clone(), &call, started, span);
+        let mut scope = Scope::new(pipeline.clone(), &call, started, admitted, span);
+        if counts {
+            scope.occupy();
+        }
         let inner = catch(&pipeline.method, || {
             if settings.middleware.is_empty() {
                 pipeline.handler.call(call)
@@ -288,5 +361,18 @@ impl Entry {
             }
         });
         Ok(Served::new(scope, inner))
+    }
+}
+
+impl Proceed for Entry {
+    type Running = Served;
+
+    fn run(&self, call: Call, admitted: Instant) -> Result<Served> {
+        let started = call.started;
+        self.enter(call, started, Some(admitted), true)
+    }
+
+    fn refuse(&self, status: Status) -> Status {
+        self.0.refuse(status)
     }
 }

@@ -26,6 +26,10 @@ pub(super) struct Scope {
     /// Armed when the handler first waits; most never do.
     timer: Option<Pin<Box<Sleep>>>,
     started: Option<Instant>,
+    /// When it got past the gate.
+    admitted: Option<Instant>,
+    /// Whether it has a place behind the gate: since it first waited, most never do.
+    counted: bool,
     ends: Ends,
     span: tracing::Span,
     one_way: bool,
@@ -33,7 +37,13 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    pub(super) fn new(pipeline: Arc<Pipeline>, call: &Call, started: Option<Instant>, span: tracing::Span) -> Scope {
+    pub(super) fn new(
+        pipeline: Arc<Pipeline>,
+        call: &Call,
+        started: Option<Instant>,
+        admitted: Option<Instant>,
+        span: tracing::Span,
+    ) -> Scope {
         if let Some(stats) = &pipeline.stats {
             stats.begin();
         }
@@ -43,6 +53,8 @@ impl Scope {
             deadline: call.deadline,
             timer: None,
             started,
+            admitted,
+            counted: false,
             ends: call.ends.clone(),
             span,
             one_way: call.one_way,
@@ -59,10 +71,41 @@ impl Scope {
             catch(&self.pipeline.method, || poll(task))
         };
         match polled {
-            Ok(Poll::Pending) => self.poll_deadline(task).map(Err),
+            Ok(Poll::Pending) => {
+                self.occupy();
+                self.poll_deadline(task).map(Err)
+            }
             Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
             Err(status) => Poll::Ready(Err(status)),
         }
+    }
+
+    /// Takes a place behind the gate, unless it has one.
+    pub(super) fn occupy(&mut self) {
+        if !std::mem::replace(&mut self.counted, true) {
+            self.pipeline.gate.occupy();
+            if let Some(peer) = self.cx.peer() {
+                peer.running.begin();
+            }
+        }
+    }
+
+    /// Gives the place back; the gate learns how long the call had it.
+    fn leave(&mut self, now: Option<Instant>, status: Option<&Status>) {
+        if !std::mem::take(&mut self.counted) {
+            return;
+        }
+        if let Some(peer) = self.cx.peer() {
+            peer.running.end();
+        }
+        let gate = &self.pipeline.gate;
+        // One that was refused further inside tells nothing about the time that calls take.
+        let ran = status.is_none_or(|s| s.executed() != Executed::No && s.code() != Code::ResourceExhausted);
+        if let (Some(admitted), Some(now), true) = (self.admitted, now, ran) {
+            let given_up = status.is_some_and(|s| matches!(s.code(), Code::DeadlineExceeded | Code::Cancelled));
+            gate.learn(now.saturating_duration_since(admitted), now, given_up);
+        }
+        gate.leave();
     }
 
     fn poll_deadline(&mut self, task: &mut Task<'_>) -> Poll<Status> {
@@ -77,10 +120,12 @@ impl Scope {
     }
 
     fn measured(&self, since: Option<Instant>) {
-        if let (Some(since), Some(stats)) = (since, &self.pipeline.stats)
-            && since.elapsed() > Pace::SLOW
-        {
-            stats.slow_poll();
+        if let (Some(since), Some(stats)) = (since, &self.pipeline.stats) {
+            let took = since.elapsed();
+            if took > Pace::SLOW {
+                stats.slow_poll();
+            }
+            self.pipeline.later_poll(took);
         }
     }
 
@@ -90,9 +135,11 @@ impl Scope {
         }
         self.timer = None;
         self.cx.end();
-        if let (Some(stats), Some(started)) = (&self.pipeline.stats, self.started) {
-            stats.end(started.elapsed(), status.map(Status::code));
+        let now = self.started.map(|_| Instant::now());
+        if let (Some(stats), Some(started), Some(now)) = (&self.pipeline.stats, self.started, now) {
+            stats.end(now.saturating_duration_since(started), status.map(Status::code));
         }
+        self.leave(now, status);
         if self.one_way {
             self.pipeline.shared().return_one_way();
         }

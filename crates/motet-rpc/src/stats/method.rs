@@ -12,6 +12,7 @@ use motet_core::{Code, Pace};
 use tokio::time::Instant;
 
 use super::{MethodSnapshot, histogram::Histogram};
+use crate::server::overload::Gate;
 
 /// The shortest stretch of time over which [`MethodSnapshot::per_second`] is measured.
 const RATE_OVER: Duration = Duration::from_secs(1);
@@ -30,7 +31,7 @@ struct Cells {
     latency: Histogram,
     errors: [AtomicU64; 16],
     slow_polls: AtomicU64,
-    pace: OnceLock<Arc<Pace>>,
+    watched: OnceLock<(Arc<Pace>, Arc<Gate>)>,
     rate: Mutex<Rate>,
 }
 
@@ -50,7 +51,7 @@ impl MethodStats {
             latency: Histogram::default(),
             errors: [const { AtomicU64::new(0) }; 16],
             slow_polls: AtomicU64::new(0),
-            pace: OnceLock::new(),
+            watched: OnceLock::new(),
             rate: Mutex::new(Rate { older: start, newer: start }),
         };
         MethodStats { path: path.into(), cells: Some(Box::new(cells)) }
@@ -88,11 +89,11 @@ impl MethodStats {
         }
     }
 
-    /// Counts the slow first polls of this pace as well.
-    pub(crate) fn watch(&self, pace: &Arc<Pace>) {
+    /// Counts the slow first polls of this pace as well, and what this gate keeps out.
+    pub(crate) fn watch(&self, pace: &Arc<Pace>, gate: &Arc<Gate>) {
         if let Some(cells) = &self.cells {
-            // A service served again under the same path keeps the first one's pace.
-            let _ = cells.pace.set(pace.clone());
+            // A service served again under the same path keeps the first one's.
+            let _ = cells.watched.set((pace.clone(), gate.clone()));
         }
     }
 
@@ -103,9 +104,13 @@ impl MethodStats {
             path: self.path.to_string(),
             buckets: cells.latency.counts(),
             max_us: cells.latency.max() as f64 / 1e3,
-            slow_polls: cells.slow_polls.load(Ordering::Relaxed) + cells.pace.get().map_or(0, |pace| pace.slow_polls()),
+            slow_polls: cells.slow_polls.load(Ordering::Relaxed),
             ..MethodSnapshot::default()
         };
+        if let Some((pace, gate)) = cells.watched.get() {
+            snapshot.slow_polls += pace.slow_polls();
+            (snapshot.refused, snapshot.queued, snapshot.limit) = (gate.refused(), gate.queued(), gate.limit());
+        }
         for (code, count) in Code::ALL.iter().zip(&cells.errors) {
             match count.load(Ordering::Relaxed) {
                 0 => {}
@@ -156,7 +161,8 @@ mod tests {
         (0..3).for_each(|_| method.begin());
         method.end(Duration::from_millis(1), Some(Code::NotFound));
         let pace = Arc::new(Pace::default());
-        method.watch(&pace);
+        let gate = Gate::new(&motet_core::MethodDescriptor::new("a", "b"), None, &motet_core::Entropy::seeded(1));
+        method.watch(&pace, &gate);
         pace.record(Pace::SLOW * 2);
         method.slow_poll();
         let snapshot = method.snapshot();

@@ -21,6 +21,15 @@ pub struct MethodSnapshot {
     pub errors: BTreeMap<String, u64>,
     /// Calls that run now.
     pub in_flight: u64,
+    /// Calls that were refused because of overload; they are among the errors as well.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub refused: u64,
+    /// Calls that wait for their turn now, before their handler.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub queued: u64,
+    /// How many calls may run at once, where the method is limited now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
     /// Polls that held their thread for longer than half a millisecond.
     pub slow_polls: u64,
     /// Ended calls per second since an earlier look at least a second ago, or since the start.
@@ -67,10 +76,12 @@ impl MethodSnapshot {
         self.buckets.iter().map(|(bucket, count)| (middle_of(*bucket) as f64 / 1e3, *count))
     }
 
-    /// Adds what another node has counted for the same method.
+    /// Adds what another node has counted for the same method; limits add up as well.
     pub fn merge(&mut self, other: &MethodSnapshot) {
         self.combine(other, u64::saturating_add);
         self.in_flight += other.in_flight;
+        self.queued += other.queued;
+        self.limit = self.limit.zip(other.limit).map(|(own, other)| own + other).or(self.limit).or(other.limit);
         self.per_second += other.per_second;
         self.max_us = self.max_us.max(other.max_us);
         self.summarise();
@@ -100,6 +111,7 @@ impl MethodSnapshot {
             *mine = f(*mine, *count);
         }
         self.errors.retain(|_, count| *count > 0);
+        self.refused = f(self.refused, other.refused);
         self.slow_polls = f(self.slow_polls, other.slow_polls);
     }
 
@@ -110,6 +122,10 @@ impl MethodSnapshot {
         self.p90_us = self.percentile_us(0.9);
         self.p99_us = self.percentile_us(0.99);
     }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 #[cfg(test)]

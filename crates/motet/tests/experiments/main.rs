@@ -16,6 +16,7 @@ mod killed;
 mod load;
 mod mixed;
 mod node;
+mod overload;
 mod process;
 mod rolling;
 mod soak;
@@ -27,6 +28,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[test]
 fn another_process() {
     node::run_if_asked();
+    overload::run_if_asked();
 }
 
 /// Held by each experiment: two at once would measure each other.

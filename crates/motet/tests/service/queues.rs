@@ -19,6 +19,8 @@ pub(crate) trait Account {
     #[method(blocking)]
     async fn hash(&self, cx: &Context, text: String) -> Result<String>;
     async fn free(&self, cx: &Context) -> Result<u64>;
+    #[method(max_in_flight = 2)]
+    async fn few(&self, cx: &Context, ms: u64) -> Result<()>;
 }
 
 #[derive(Default)]
@@ -54,6 +56,11 @@ impl Account for Book {
 
     async fn free(&self, _: &Context) -> Result<u64> {
         Ok(self.balance.load(Ordering::SeqCst) as u64)
+    }
+
+    async fn few(&self, _: &Context, ms: u64) -> Result<()> {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+        Ok(())
     }
 }
 
@@ -142,4 +149,25 @@ async fn serial_closures_of_a_router_run_one_at_a_time() {
     for reply in [a, b, c] {
         assert_eq!(reply.expect("a reply"), "{}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_method_s_calls_at_once_are_limited_where_it_says_so() {
+    let service = AccountServer::new(Book::default()).into_service().expect("valid");
+    let limits: Vec<_> = service.methods().map(|(method, _)| method.options.max_in_flight).collect();
+    assert_eq!(limits, [None, None, None, None, Some(2)]);
+    let account = AccountClient::local(Book::default());
+    let few = |ms| {
+        let account = account.clone();
+        tokio::spawn(async move { account.few(&Context::new().with_timeout(Duration::from_secs(1)), ms).await })
+    };
+    let (long, short) = (few(500), few(50));
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let (third, fourth) = (few(500), few(1));
+    assert_eq!(short.await.expect("no panic"), Ok(()));
+    assert_eq!(third.await.expect("no panic"), Ok(()), "it had a turn when another was over");
+    let refused = fourth.await.expect("no panic").expect_err("two run for too long");
+    assert_eq!((refused.code(), refused.executed()), (Code::ResourceExhausted, Executed::No));
+    assert!(refused.retry_after().is_some() && refused.message().starts_with("account/few: 2 calls run"), "{refused}");
+    assert_eq!(long.await.expect("no panic"), Ok(()));
 }

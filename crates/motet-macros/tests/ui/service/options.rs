@@ -42,6 +42,12 @@ pub trait BadOption {
     async fn a(&self, cx: &Context) -> Result<()>;
 }
 
+#[motet::service(name = "e2")]
+pub trait NoneInFlight {
+    #[method(max_in_flight = 0)]
+    async fn a(&self, cx: &Context) -> Result<()>;
+}
+
 #[motet::service(name = "f")]
 pub trait OptionalBody {
     #[method(optional)]

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::BytesMut;
 use futures_util::future::{Either, select};
-use motet_core::{Accepted, BoxIo, Drain, Incoming, Peer};
+use motet_core::{Accepted, BoxIo, Drain, Incoming, Peer, RunningCalls};
 use tokio::{
     io::{AsyncRead, ReadBuf},
     time::{Instant, timeout_at},
@@ -77,6 +77,7 @@ async fn open(
     tls: bool,
     front: &Front,
 ) -> Result<(usize, Incoming), Closed> {
+    peer.running = RunningCalls::counted();
     let mut first = First::read(io, seat, front).await?;
     if let Some(acceptor) = front.tls.as_ref().filter(|_| tls) {
         if first.until_decided(is_tls).await? == Verdict::Nobody {
