@@ -68,6 +68,16 @@ pub const LIST: &[Promise] = &[
         runs: 1,
     },
     Promise {
+        id: "P8",
+        tests: &[test(
+            "motet",
+            "experiments",
+            "overload::a_server_offered_ten_times_its_capacity_does_what_it_can_and_recovers",
+        )],
+        environment: &[("MOTET_OVERLOAD", "60")],
+        runs: 1,
+    },
+    Promise {
         id: "P9",
         tests: &[test(
             "motet",
@@ -76,6 +86,15 @@ pub const LIST: &[Promise] = &[
         )],
         environment: &[],
         runs: 3,
+    },
+    Promise {
+        id: "P10",
+        tests: &[
+            test("motet-rpc", "client_storm", "twenty_calls_a_second_to_a_failing_service_do_not_become_a_storm"),
+            test("motet-rpc", "client_storm", "two_thousand_calls_a_second_to_a_failing_service_do_not_become_a_storm"),
+        ],
+        environment: &[],
+        runs: 1,
     },
     Promise {
         id: "P14",
@@ -93,6 +112,12 @@ pub const LIST: &[Promise] = &[
         id: "P15",
         tests: &[test("motet", "experiments", "soak::mixed_load_with_restarts_leaves_nothing_behind")],
         environment: &[("MOTET_SOAK_SECONDS", "600")],
+        runs: 1,
+    },
+    Promise {
+        id: "P17",
+        tests: &[test("motet-testkit", "simulation", "faults::calls_keep_their_promises_whatever_happens")],
+        environment: &[("MOTET_SEEDS", "1000")],
         runs: 1,
     },
 ];

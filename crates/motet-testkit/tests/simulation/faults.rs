@@ -8,6 +8,7 @@ use std::{
 };
 
 use motet::{Context, Status};
+use motet_promises::Measurement;
 use motet_testkit::simulation::{Chaos, ClientNode, Fault, Simulation, World};
 use tokio::time::{Instant, sleep};
 
@@ -124,7 +125,7 @@ fn chaotic(seed: u64, history: &Log, caller: Calling) -> Simulation {
 
 #[test]
 fn calls_keep_their_promises_whatever_happens() {
-    let started = Instant::now();
+    let mut measured = Measurement::begin("P17", "faults::calls_keep_their_promises_whatever_happens");
     let (seeds, simulated, summary) = (Cell::new(0), Cell::new(Duration::ZERO), Cell::new(Summary::default()));
     Simulation::seeds(30, |seed| {
         let history = Log::default();
@@ -136,10 +137,18 @@ fn calls_keep_their_promises_whatever_happens() {
         summary.set(summary.get().and(history.lock().summary()));
     });
     let (seeds, simulated) = (seeds.get(), simulated.get());
-    println!("{seeds} seeds, {simulated:.0?} of simulated time, in {:.1?}: {:?}", started.elapsed(), summary.get());
     // The faults are such as to hurt.
     let Summary { answered, failed, again, .. } = summary.get();
     assert!(seeds < 30 || answered > 0 && failed > 0 && again > 0, "{:?}", summary.get());
+    // Each seed that broke a rule would have ended the test.
+    measured
+        .figure(f64::from(seeds), "seeds")
+        .at_most(0.0, "rules broken", 0.0)
+        .figure(simulated.as_secs_f64(), "s of simulated time")
+        .figure(answered as f64, "calls answered")
+        .figure(failed as f64, "failed")
+        .figure(again as f64, "idempotent ones ran again");
+    measured.end();
 }
 
 #[test]
