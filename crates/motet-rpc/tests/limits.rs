@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use motet_rpc::{ClientConfig, NativeConfig, ServerConfig};
+use motet_rpc::{ClientConfig, NativeConfig, ServerConfig, server::OverloadConfig};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -60,6 +60,7 @@ fn settings() -> BTreeMap<String, f64> {
         serde_json::to_value(config).expect("plain data")
     }
     add("server", data(ServerConfig::default()));
+    add("server.overload", data(OverloadConfig::default()));
     add("protocols.motet", data(NativeConfig::default()));
     add("client", data(ClientConfig::default()));
     all
