@@ -3,7 +3,7 @@
 //!
 //! As there, a server process on one core and a client process on another are started for each
 //! figure, cases alternate, and the median of the rounds counts. To add a case, write a line of
-//! [`ALL`] with what serves and what loads.
+//! its group with what serves and what loads.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
