@@ -16,7 +16,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use motet_core::{BoxIo, Executed, Status};
 use tokio::{
-    io::AsyncReadExt,
+    io::{AsyncReadExt, ReadBuf},
     time::{Instant, Sleep},
 };
 
@@ -33,6 +33,8 @@ const BATCHES: usize = 4;
 /// Of a read with more frames than this, half are handled and answered before the rest, so that the
 /// peer is at work meanwhile: with one batch for a whole read, both sides would take turns.
 const WHOLE: usize = 64;
+/// How much is read at first by a connection at rest, which keeps no buffer to read into.
+const WAKE: usize = 1 << 10;
 /// How long a peer has to take what was said last and to close its side: a socket that is closed
 /// with unread bytes in it is reset, and a reset may overtake the last replies.
 const LINGER: Duration = Duration::from_millis(500);
@@ -174,6 +176,8 @@ pub(crate) struct Driver<T, G: Glue<T>> {
     glue: G,
     input: BytesMut,
     read_size: usize,
+    /// Whether there is no buffer to read into, because nothing has come for a while.
+    resting: bool,
     /// Read buffers with messages that are still in use.
     left: Vec<Bytes>,
     /// How many refused calls the glue knows of.
@@ -208,6 +212,7 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
             glue,
             input: BytesMut::new(),
             read_size: READ_LEAST,
+            resting: true,
             left: Vec::new(),
             refused: 0,
             unhandled: false,
@@ -228,6 +233,7 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
 
     /// Handles one batch of what has been read, or of what can be read now.
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        let rested = self.resting;
         if !std::mem::take(&mut self.unhandled) {
             std::task::ready!(self.poll_read(cx))?;
         }
@@ -238,6 +244,10 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
             let result = machine.handle_some(&mut self.input, WHOLE, now, &mut self.events);
             (result, machine.refused().0)
         };
+        // A ping or its answer is no reason to keep a buffer.
+        if rested && self.events.is_empty() && self.input.is_empty() {
+            (self.input, self.resting) = (BytesMut::new(), true);
+        }
         self.handle_events(now, refused);
         match result {
             Ok(more) => self.unhandled = more,
@@ -277,6 +287,9 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        if self.resting {
+            return self.poll_wake(cx);
+        }
         // Reading into the same bytes again keeps them in the cache; where calls still hold the
         // last batch, the buffer is used up to its end before there is another.
         if !self.input.try_reclaim(self.read_size) && self.input.capacity() - self.input.len() < READ_LEAST {
@@ -288,10 +301,7 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
         let room = self.input.capacity() - self.input.len();
         let read = match pin!(self.io.read_buf(&mut self.input)).poll(cx) {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(0)) => {
-                let greeted = self.shared.lock().machine.is_greeted();
-                return Poll::Ready(Err(lost(if greeted { CLOSED } else { CLOSED_AT_ONCE })));
-            }
+            Poll::Ready(Ok(0)) => return Poll::Ready(Err(self.ended())),
             Poll::Ready(Ok(read)) => read,
             Poll::Ready(Err(error)) => {
                 return Poll::Ready(Err(lost("the connection broke").with_source(error)));
@@ -301,6 +311,27 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
             self.read_size *= 2;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Reads into the stack until something comes: the buffer of a connection at rest would be most of it.
+    fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        let mut chunk = [0; WAKE];
+        let mut chunk = ReadBuf::new(&mut chunk);
+        if let Err(error) = std::task::ready!(self.io.as_mut().poll_read(cx, &mut chunk)) {
+            return Poll::Ready(Err(lost("the connection broke").with_source(error)));
+        }
+        if chunk.filled().is_empty() {
+            return Poll::Ready(Err(self.ended()));
+        }
+        self.resting = false;
+        self.input.reserve(READ_LEAST);
+        self.input.extend_from_slice(chunk.filled());
+        Poll::Ready(Ok(()))
+    }
+
+    /// The status of a connection whose other side was closed.
+    fn ended(&self) -> Status {
+        lost(if self.shared.lock().machine.is_greeted() { CLOSED } else { CLOSED_AT_ONCE })
     }
 
     /// Says why the connection ends, and lets the output out before it does.
@@ -411,7 +442,7 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
                 state.machine.rest();
                 self.read_size = READ_LEAST;
                 if self.input.is_empty() {
-                    self.input = BytesMut::new();
+                    (self.input, self.resting) = (BytesMut::new(), true);
                 }
                 self.left.retain(|left| !left.is_unique());
                 if self.writing.is_empty() {
