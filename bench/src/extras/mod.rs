@@ -106,7 +106,11 @@ impl Target {
             let per_unit = |time: Duration| time.as_secs_f64() * 1e6 / units as f64;
             Ok(Outcome {
                 value: units as f64 / (after.at - before.at).as_secs_f64(),
-                cpu_us: Some((per_unit(after.server - before.server), per_unit(after.client - before.client))),
+                // The time of a thread that has ended is gone.
+                cpu_us: Some((
+                    per_unit(after.server.saturating_sub(before.server)),
+                    per_unit(after.client.saturating_sub(before.client)),
+                )),
             })
         };
         tokio::select! {
