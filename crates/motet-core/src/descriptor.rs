@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Result, Status};
+use crate::{Result, Status, spelling};
 
 /// The four kinds of methods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -140,6 +140,13 @@ pub struct MethodDescriptor {
     /// The service's name, a slash and the method's name verbatim: `greeter/hello`,
     /// `greeter//say/hi`.
     pub path: String,
+    /// Its name in the `.proto` file that declares it, where that is not its own in upper camel case.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub proto_name: String,
+    /// The protobuf names of service and method, such as `greeter.Greeter/Hello`; set by
+    /// [`ServiceDescriptor::spell`]. Read it through [`MethodDescriptor::proto_path`].
+    #[serde(skip)]
+    spelled: String,
     /// The kind.
     pub kind: Kind,
     /// What it does, from the doc comment.
@@ -250,6 +257,17 @@ impl MethodDescriptor {
         self.options.idempotent || self.options.safe
     }
 
+    /// The protobuf names of service and method, such as `greeter.Greeter/Hello`; its path where its
+    /// service has no such name.
+    pub fn proto_path(&self) -> &str {
+        if self.spelled.is_empty() { &self.path } else { &self.spelled }
+    }
+
+    /// The name that net/rpc, JSON-RPC, rpcx, go-rpc and go-micro use, such as `Greeter.Hello`.
+    pub fn dotted(&self) -> String {
+        spelling::dotted(self.proto_path())
+    }
+
     /// The name of the service it belongs to.
     pub fn service(&self) -> &str {
         self.path.split('/').next().unwrap_or_default()
@@ -258,6 +276,7 @@ impl MethodDescriptor {
 
 /// A service: a named, versioned set of methods.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Unspelled")]
 #[non_exhaustive]
 pub struct ServiceDescriptor {
     /// The name, `[A-Za-z0-9][A-Za-z0-9_.-]{0,127}`.
@@ -275,6 +294,29 @@ pub struct ServiceDescriptor {
     pub proto_name: String,
     /// The methods in order of declaration.
     pub methods: Vec<Arc<MethodDescriptor>>,
+}
+
+/// A descriptor as it is read, before its methods know their names in other protocols.
+#[derive(Deserialize)]
+struct Unspelled {
+    name: String,
+    version: String,
+    #[serde(default)]
+    docs: String,
+    #[serde(default)]
+    ident: String,
+    #[serde(default)]
+    proto_name: String,
+    methods: Vec<Arc<MethodDescriptor>>,
+}
+
+impl From<Unspelled> for ServiceDescriptor {
+    fn from(read: Unspelled) -> ServiceDescriptor {
+        let Unspelled { name, version, docs, ident, proto_name, methods } = read;
+        let mut service = ServiceDescriptor { name, version, docs, ident, proto_name, methods };
+        service.spell();
+        service
+    }
 }
 
 impl ServiceDescriptor {
@@ -297,6 +339,24 @@ impl ServiceDescriptor {
         let package: String = self.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         self.proto_name = format!("{package}.{}", self.ident);
         self
+    }
+
+    /// Adds a method.
+    pub fn add(&mut self, method: MethodDescriptor) {
+        self.methods.push(Arc::new(method));
+        self.spell();
+    }
+
+    /// Works out [`MethodDescriptor::proto_path`] of all methods. [`Service::new`](crate::Service::new)
+    /// and [`ServiceDescriptor::add`] do it, and a descriptor that is read knows it; one whose names
+    /// were changed by hand needs it once.
+    pub fn spell(&mut self) {
+        let names: Vec<_> = self.methods.iter().map(|method| spelling::proto_path(self, method)).collect();
+        for (method, spelled) in self.methods.iter_mut().zip(names) {
+            if method.spelled != spelled {
+                Arc::make_mut(method).spelled = spelled;
+            }
+        }
     }
 
     /// The method of this name.
@@ -389,6 +449,23 @@ mod tests {
         for pair in [["hello", "hello"], ["say_hi", "sayHi"], ["say_hi", "SayHi"]] {
             assert!(service(&pair).check().is_err(), "{pair:?}");
         }
+    }
+
+    #[test]
+    fn a_method_has_a_name_in_every_protocol_s_spelling() {
+        let mut service = service(&[]);
+        service.add(MethodDescriptor::new("greeter", "say_hi"));
+        let mut add = MethodDescriptor::new("greeter", "add");
+        "add".clone_into(&mut add.proto_name);
+        service.add(add);
+        let json = serde_json::to_string(&service).expect("writes");
+        assert_eq!(serde_json::from_str::<ServiceDescriptor>(&json).expect("reads"), service);
+        let names = |n: usize| (service.methods[n].proto_path().to_owned(), service.methods[n].dotted());
+        assert_eq!(names(0), ("greeter.Greeter/SayHi".to_owned(), "Greeter.SayHi".to_owned()));
+        assert_eq!(names(1), ("greeter.Greeter/add".to_owned(), "Greeter.add".to_owned()), "as its .proto says");
+        let mut bare = ServiceDescriptor::new("say", "1.0.0");
+        bare.add(MethodDescriptor::new("say", "hi"));
+        assert_eq!((bare.methods[0].proto_path(), &*bare.methods[0].dotted()), ("say/hi", "say.hi"), "verbatim");
     }
 
     #[test]

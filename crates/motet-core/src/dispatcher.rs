@@ -15,22 +15,50 @@ use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
 use crate::{
-    BoxFuture, Call, Codecs, Deadline, Handler, Kind, Limit, Map, MethodDescriptor, Reply, Result, Started, Status,
+    BoxFuture, Call, Codecs, Deadline, Handler, Kind, Limit, Map, MethodDescriptor, Reply, Result, ServiceDescriptor,
+    Started, Status,
 };
 
-/// Finds what runs a method by its path. Every protocol of an App enters calls through one of
+/// Finds what runs a method by its name. Every protocol of an App enters calls through one of
 /// these; the handlers in it are the App's whole server pipeline, so that deadline, panics,
 /// middleware, tracing and counting are the same whatever the protocol.
 #[derive(Clone)]
 pub struct Dispatcher {
-    routes: Arc<ArcSwap<Map<String, Route>>>,
+    table: Arc<ArcSwap<Table>>,
     codecs: Codecs,
+}
+
+/// Every method by its names.
+#[derive(Clone, Default)]
+struct Table {
+    services: Vec<Arc<ServiceDescriptor>>,
+    /// `greeter/hello`
+    by_path: Map<String, Route>,
+    /// `greeter.Greeter/Hello`; `None` where two services have the name.
+    by_proto: Map<String, Option<Route>>,
+    /// `Greeter.Hello`; `None` where two services have the name.
+    by_dotted: Map<String, Option<Route>>,
+}
+
+impl Table {
+    fn index(&mut self) {
+        (self.by_proto, self.by_dotted) = (Map::default(), Map::default());
+        for route in self.by_path.values() {
+            let names = [
+                (&mut self.by_proto, route.method().proto_path().to_owned()),
+                (&mut self.by_dotted, route.method().dotted()),
+            ];
+            for (index, name) in names {
+                index.entry(name).and_modify(|twice| *twice = None).or_insert_with(|| Some(route.clone()));
+            }
+        }
+    }
 }
 
 impl Dispatcher {
     /// A dispatcher without routes.
     pub fn new(codecs: Codecs) -> Dispatcher {
-        Dispatcher { routes: Arc::default(), codecs }
+        Dispatcher { table: Arc::default(), codecs }
     }
 
     /// The codecs that calls may arrive in.
@@ -38,32 +66,52 @@ impl Dispatcher {
         &self.codecs
     }
 
-    /// Puts all these routes in place at once.
+    /// Puts all routes of a service in place at once.
     ///
     /// # Errors
     /// AlreadyExists naming the path; then none is in place.
-    pub fn add(&self, routes: Vec<Route>) -> Result<()> {
-        let mut all = Map::clone(&self.routes.load());
+    pub fn add(&self, service: &Arc<ServiceDescriptor>, routes: Vec<Route>) -> Result<()> {
+        let mut table = Table::clone(&self.table.load());
+        table.services.push(service.clone());
         for route in routes {
             let path = route.method().path.clone();
-            if all.insert(path.clone(), route).is_some() {
+            if table.by_path.insert(path.clone(), route).is_some() {
                 return Err(Status::already_exists(format!("{path} is served already; each path has one handler")));
             }
         }
-        self.routes.store(Arc::new(all));
+        table.index();
+        self.table.store(Arc::new(table));
         Ok(())
     }
 
     /// Takes away the routes of a service.
     pub fn remove(&self, service: &str) {
-        let mut all = Map::clone(&self.routes.load());
-        all.retain(|_, route| route.method().service() != service);
-        self.routes.store(Arc::new(all));
+        let mut table = Table::clone(&self.table.load());
+        table.services.retain(|served| served.name != service);
+        table.by_path.retain(|_, route| route.method().service() != service);
+        table.index();
+        self.table.store(Arc::new(table));
+    }
+
+    /// What is served, in the order it was added.
+    pub fn services(&self) -> Vec<Arc<ServiceDescriptor>> {
+        self.table.load().services.clone()
     }
 
     /// The route of a path such as `greeter/hello`, if it is served here.
     pub fn find(&self, path: &str) -> Option<Route> {
-        self.routes.load().get(path).cloned()
+        self.table.load().by_path.get(path).cloned()
+    }
+
+    /// The route of a protobuf name such as `greeter.Greeter/Hello`; `None` also where two services
+    /// have that name.
+    pub fn find_proto(&self, path: &str) -> Option<Route> {
+        self.table.load().by_proto.get(path).cloned().flatten()
+    }
+
+    /// The route of a name such as `Greeter.Hello`; `None` also where two services have that name.
+    pub fn find_dotted(&self, name: &str) -> Option<Route> {
+        self.table.load().by_dotted.get(name).cloned().flatten()
     }
 
     /// The route of a path such as `greeter/hello`.
@@ -71,11 +119,11 @@ impl Dispatcher {
     /// # Errors
     /// Unimplemented, executed: no, saying whether the service or only the method is missing.
     pub fn resolve(&self, path: &str) -> Result<Route> {
-        let routes = self.routes.load();
-        routes.get(path).cloned().ok_or_else(|| {
+        let table = self.table.load();
+        table.by_path.get(path).cloned().ok_or_else(|| {
             let service = path.split('/').next().unwrap_or_default();
             let shown: String = path.chars().filter(|c| !c.is_control()).take(256).collect();
-            let known = routes.values().any(|route| route.method().service() == service);
+            let known = table.by_path.values().any(|route| route.method().service() == service);
             let what = if known { "this service has no such method" } else { "no such service here" };
             Status::unimplemented(format!("{shown}: {what}")).with_executed(crate::Executed::No)
         })
@@ -83,7 +131,7 @@ impl Dispatcher {
 
     /// All routes, sorted by path.
     pub fn routes(&self) -> Vec<Route> {
-        let mut all: Vec<_> = self.routes.load().values().cloned().collect();
+        let mut all: Vec<_> = self.table.load().by_path.values().cloned().collect();
         all.sort_by(|a, b| a.method().path.cmp(&b.method().path));
         all
     }
@@ -91,7 +139,7 @@ impl Dispatcher {
 
 impl fmt::Debug for Dispatcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.routes.load().keys()).finish()
+        f.debug_set().entries(self.table.load().by_path.keys()).finish()
     }
 }
 
@@ -283,17 +331,21 @@ mod tests {
     use super::*;
     use crate::Body;
 
-    fn route(path: (&str, &str)) -> Route {
+    /// The routes of a service whose trait is `Greeter`.
+    fn add(dispatcher: &Dispatcher, service: &str, methods: &[&str]) -> Result<()> {
+        let mut service = ServiceDescriptor::new(service, "1.0.0").ident("Greeter");
+        methods.iter().for_each(|name| service.add(MethodDescriptor::new(&service.name.clone(), *name)));
         let handler = |call: Call| -> BoxFuture<'static, Result<Reply>> {
             Box::pin(async move { Ok(Reply::new(Body::One(call.body.one()?))) })
         };
-        Route::new(Arc::new(MethodDescriptor::new(path.0, path.1)), Arc::new(handler))
+        let routes = service.methods.iter().map(|method| Route::new(method.clone(), Arc::new(handler))).collect();
+        dispatcher.add(&Arc::new(service), routes)
     }
 
     #[test]
     fn an_unknown_path_says_what_is_missing() {
         let dispatcher = Dispatcher::new(Codecs::default());
-        dispatcher.add(vec![route(("greeter", "hello"))]).expect("free");
+        add(&dispatcher, "greeter", &["hello"]).expect("free");
         assert!(dispatcher.resolve("greeter/hello").is_ok());
         for (path, what) in
             [("greeter/bye", "no such method"), ("other/hello", "no such service"), ("", "no such service")]
@@ -307,11 +359,27 @@ mod tests {
     #[test]
     fn a_path_has_one_handler() {
         let dispatcher = Dispatcher::new(Codecs::default());
-        dispatcher.add(vec![route(("a", "b"))]).expect("free");
-        assert!(dispatcher.add(vec![route(("a", "c")), route(("a", "b"))]).is_err());
+        add(&dispatcher, "a", &["b"]).expect("free");
+        assert!(add(&dispatcher, "a", &["c", "b"]).is_err());
         assert!(dispatcher.resolve("a/c").is_err(), "nothing of a refused set is in place");
+        assert_eq!(dispatcher.services().len(), 1);
         dispatcher.remove("a");
-        assert!(dispatcher.add(vec![route(("a", "b"))]).is_ok());
+        assert!(dispatcher.services().is_empty() && dispatcher.find_dotted("Greeter.B").is_none());
+        assert!(add(&dispatcher, "a", &["b"]).is_ok());
+    }
+
+    #[test]
+    fn a_method_is_found_by_each_spelling_unless_two_have_it() {
+        let dispatcher = Dispatcher::new(Codecs::default());
+        add(&dispatcher, "north", &["say_hi"]).expect("free");
+        let path = |route: Option<Route>| route.map(|route| route.method().path.clone());
+        assert_eq!(path(dispatcher.find_proto("north.Greeter/SayHi")), Some("north/say_hi".to_owned()));
+        assert_eq!(path(dispatcher.find_dotted("Greeter.SayHi")), Some("north/say_hi".to_owned()));
+        add(&dispatcher, "south", &["say_hi"]).expect("free");
+        assert_eq!(path(dispatcher.find_proto("south.Greeter/SayHi")), Some("south/say_hi".to_owned()));
+        assert!(dispatcher.find_dotted("Greeter.SayHi").is_none(), "which one is meant?");
+        dispatcher.remove("north");
+        assert_eq!(path(dispatcher.find_dotted("Greeter.SayHi")), Some("south/say_hi".to_owned()));
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod payload;
 mod protocol;
 mod registry;
 mod service;
+mod spelling;
 mod status;
 mod strategy;
 mod streaming;

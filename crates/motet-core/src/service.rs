@@ -57,8 +57,9 @@ impl Service {
     ///
     /// # Errors
     /// InvalidArgument when [`ServiceDescriptor::check`] fails or the numbers differ.
-    pub fn new(descriptor: ServiceDescriptor, handlers: Vec<Arc<dyn Handler>>) -> Result<Service> {
+    pub fn new(mut descriptor: ServiceDescriptor, handlers: Vec<Arc<dyn Handler>>) -> Result<Service> {
         descriptor.check()?;
+        descriptor.spell();
         if descriptor.methods.len() != handlers.len() {
             return Err(Status::invalid_argument(format!(
                 "service {}: {} methods but {} handlers",

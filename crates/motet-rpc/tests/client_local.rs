@@ -161,7 +161,8 @@ async fn both_sides_middleware_runs_and_metadata_arrives() {
         call.cx.reply().add_trailing("tail", "2")?;
         Ok(Reply::new(call.body))
     });
-    dispatcher.add(routes(&service(Kind::Unary, echo), &settings)).expect("free");
+    let service = service(Kind::Unary, echo);
+    dispatcher.add(service.descriptor(), routes(&service, &settings)).expect("free");
     let client = Client::builder().local(dispatcher, None).middlewares([note("client")]).build().service("greeter");
     let (cx, meta) = Context::new().with_metadata("token", "7").expect("valid").capture();
     client.call(call(&client, &method("hello"), &cx)).await.expect("answers");
@@ -235,7 +236,8 @@ async fn a_one_way_call_outlives_its_caller_and_the_drain_waits_for_it() {
         })
     };
     let dispatcher = Dispatcher::new(Codecs::default());
-    dispatcher.add(routes(&service(Kind::Unary, slow), &PipelineSettings::default())).expect("free");
+    let service = service(Kind::Unary, slow);
+    dispatcher.add(service.descriptor(), routes(&service, &PipelineSettings::default())).expect("free");
     let signal = DrainSignal::new();
     let client = Client::builder().local(dispatcher, Some(signal.drain())).build().service("greeter");
     let mut one = call(&client, &method("hello"), &Context::new());
@@ -261,7 +263,8 @@ async fn a_service_of_the_same_app_is_called_without_the_network_unless_a_node_i
         })
     };
     let dispatcher = Dispatcher::new(Codecs::default());
-    dispatcher.add(routes(&service(Kind::Unary, counted), &PipelineSettings::default())).expect("free");
+    let service = service(Kind::Unary, counted);
+    dispatcher.add(service.descriptor(), routes(&service, &PipelineSettings::default())).expect("free");
     let client = fakes.client(&registry).local(dispatcher.clone(), None).build();
     let greeter = client.service("greeter");
     hello(&greeter).await.expect("here");

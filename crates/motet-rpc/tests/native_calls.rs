@@ -49,7 +49,9 @@ impl Setup {
         let methods = descriptor.methods.clone();
         let service = Service::new(descriptor, self.handlers).expect("valid");
         let dispatcher = Dispatcher::new(Codecs::default());
-        dispatcher.add(server::routes(&service, &server::PipelineSettings::default())).expect("free");
+        dispatcher
+            .add(service.descriptor(), server::routes(&service, &server::PipelineSettings::default()))
+            .expect("free");
         let transport = MemoryTransport::new();
         let listener = transport.listen("server").await.expect("free");
         let (signal, connections) = (Arc::new(DrainSignal::new()), Arc::new(AtomicUsize::new(0)));

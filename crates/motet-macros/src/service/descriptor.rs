@@ -14,7 +14,7 @@ pub(super) fn write(model: &Model) -> TokenStream {
     quote! {
         fn __descriptor() -> #core::ServiceDescriptor {
             let mut service = #core::ServiceDescriptor::new(#name, #version).docs(#docs).ident(#ident);
-            #(service.methods.push(::std::sync::Arc::new(#methods));)*
+            #(service.add(#methods);)*
             service
         }
     }

@@ -87,7 +87,7 @@ impl Client {
         let entropy = Entropy::from_system();
         let dispatcher = Dispatcher::new(Default::default());
         let settings = PipelineSettings::default().entropy(entropy.clone()).stats(Stats::disabled());
-        if dispatcher.add(routes(&service, &settings)).is_err() {
+        if dispatcher.add(service.descriptor(), routes(&service, &settings)).is_err() {
             // Nothing else is in this dispatcher, and a service's own paths differ.
             tracing::error!(service = service.name(), "two methods of one path");
         }

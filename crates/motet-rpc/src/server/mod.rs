@@ -138,7 +138,7 @@ impl Server {
 
     fn add_with(&self, service: Service, settings: &Settings) -> Result<()> {
         self.0.config.overload.check_methods(service.descriptor())?;
-        self.0.dispatcher.add(routes(&service, settings))?;
+        self.0.dispatcher.add(service.descriptor(), routes(&service, settings))?;
         self.0.entered().services.push(service);
         Ok(())
     }
