@@ -32,6 +32,14 @@ impl Body {
         }
     }
 
+    /// The same one message again, which is not copied; `None` for a stream, which can be read once.
+    pub fn again(&self) -> Option<Body> {
+        match self {
+            Body::One(payload) => Some(Body::One(payload.clone())),
+            Body::Stream(_) => None,
+        }
+    }
+
     /// The stream; one message is a stream of one.
     pub fn stream(self) -> Streaming<Payload> {
         match self {
@@ -93,6 +101,25 @@ impl Call {
             one_way: false,
             inline: false,
             options,
+            ends: Ends::default(),
+        }
+    }
+
+    /// The same call with another body, to be made once more: nobody has begun it, and nobody is told
+    /// of its end.
+    #[must_use]
+    pub fn with_body(&self, body: Body) -> Call {
+        Call {
+            method: self.method.clone(),
+            cx: self.cx.clone(),
+            deadline: self.deadline,
+            started: None,
+            metadata: self.metadata.clone(),
+            body,
+            codec: self.codec.clone(),
+            one_way: self.one_way,
+            inline: self.inline,
+            options: self.options.clone(),
             ends: Ends::default(),
         }
     }

@@ -11,7 +11,7 @@ use motet_protobuf::{Describe, FieldDesc, FieldType, Shape, order, single};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Codec, Family, Result, validate::Validate};
+use crate::{Codec, Family, Result, Status, validate::Validate};
 
 pub use arguments::{ArgumentTuple, Arguments, Names};
 pub use carry::{
@@ -27,18 +27,19 @@ pub trait Message {}
 /// macros or by the constructors here. Copying it costs nothing.
 pub struct MessageType<T> {
     pub(crate) encode: fn(&T, &Codec, &mut BytesMut) -> Result<()>,
-    pub(crate) decode: fn(&Codec, &Bytes) -> Result<T>,
+    pub(crate) decode: fn(&Codec, &Bytes, &mut Option<T>) -> Result<()>,
     pub(crate) check: fn(&T) -> Result<()>,
     pub(crate) schema: fn() -> serde_json::Value,
     pub(crate) family: Family,
 }
 
 impl<T> MessageType<T> {
-    /// A type from its functions; the other constructors cover what serde and prost give.
+    /// A type from its functions; the other constructors cover what serde and prost give. `decode` puts
+    /// the value where it is to lie: a large one would be copied at each step that hands it on.
     pub const fn new(
         family: Family,
         encode: fn(&T, &Codec, &mut BytesMut) -> Result<()>,
-        decode: fn(&Codec, &Bytes) -> Result<T>,
+        decode: fn(&Codec, &Bytes, &mut Option<T>) -> Result<()>,
         check: fn(&T) -> Result<()>,
         schema: fn() -> serde_json::Value,
     ) -> MessageType<T> {
@@ -69,8 +70,11 @@ impl<T> MessageType<T> {
     ///
     /// # Errors
     /// InvalidArgument naming the field and what was expected, never quoting the input.
+    #[inline(always)]
     pub fn decode(&self, codec: &Codec, bytes: &Bytes) -> Result<T> {
-        (self.decode)(codec, bytes)
+        let mut value = None;
+        (self.decode)(codec, bytes, &mut value)?;
+        value.ok_or_else(|| Status::internal("a message was decoded and is not there"))
     }
 
     /// Checks the constraints declared on the type.
@@ -95,7 +99,7 @@ where
     pub const fn serde() -> MessageType<T> {
         MessageType {
             encode: |value, codec, out| codec.encode(value, out),
-            decode: |codec, bytes| codec.decode(bytes),
+            decode: |codec, bytes, value| codec.decode(bytes).map(|read| *value = Some(read)),
             check: |value| crate::validate::check(value),
             schema: json_schema::<T>,
             family: Family::Serde,
@@ -109,7 +113,7 @@ impl<T: Serialize + DeserializeOwned + JsonSchema> MessageType<T> {
     pub const fn plain() -> MessageType<T> {
         MessageType {
             encode: |value, codec, out| codec.encode_plain(value, out),
-            decode: |codec, bytes| codec.decode_plain(bytes),
+            decode: |codec, bytes, value| codec.decode_plain(bytes).map(|read| *value = Some(read)),
             check: |_| Ok(()),
             schema: json_schema::<T>,
             family: Family::Plain,
@@ -123,11 +127,12 @@ impl MessageType<Empty> {
     pub const fn empty(family: Family) -> MessageType<Empty> {
         MessageType {
             encode: |value, codec, out| codec.encode(value, out),
-            decode: |codec, bytes| {
+            decode: |codec, bytes, value| {
                 // `null` of JSON, nil of MessagePack.
                 let null = (*codec == Codec::JSON && bytes.trim_ascii() == b"null")
                     || (*codec == Codec::MSGPACK && bytes[..] == [0xc0]);
-                if null || bytes.is_empty() { Ok(Empty {}) } else { codec.decode(bytes) }
+                *value = Some(if null || bytes.is_empty() { Empty {} } else { codec.decode(bytes)? });
+                Ok(())
             },
             check: |_| Ok(()),
             schema: json_schema::<Empty>,
@@ -150,16 +155,12 @@ impl<T: prost::Message + Default> MessageType<T> {
                 value.encode_raw(&mut &mut out[start..]);
                 Ok(())
             },
-            decode: |codec, bytes| {
+            decode: |codec, bytes, value| {
                 if *codec != Codec::PROTOBUF {
                     return Err(codec.unsupported());
                 }
-                // In place: each step that hands the value on would copy it.
-                let mut value = T::default();
-                match value.merge(&bytes[..]) {
-                    Ok(()) => Ok(value),
-                    Err(error) => Err(crate::codec::undecodable(codec, &crate::diagnose::prost(&error))),
-                }
+                let read = value.insert(T::default()).merge(&bytes[..]);
+                read.map_err(|error| crate::codec::undecodable(codec, &crate::diagnose::prost(&error)))
             },
             check: |_| Ok(()),
             schema: || serde_json::json!({ "type": "object" }),
@@ -176,7 +177,10 @@ impl MessageType<Bytes> {
                 out.extend_from_slice(value);
                 Ok(())
             },
-            decode: |_, bytes| Ok(bytes.clone()),
+            decode: |_, bytes, value| {
+                *value = Some(bytes.clone());
+                Ok(())
+            },
             check: |_| Ok(()),
             schema: || serde_json::json!({ "type": "object" }),
             family: Family::Raw,

@@ -115,7 +115,7 @@ impl Payload {
     #[inline(always)]
     pub fn take<T: Send + Sync + 'static>(self, message: &MessageType<T>) -> Result<T> {
         match self.0 {
-            Repr::Encoded(bytes, codec) => (message.decode)(&codec, &bytes),
+            Repr::Encoded(bytes, codec) => message.decode(&codec, &bytes),
             Repr::Typed(value, codec) => take_typed(value, &codec, message),
         }
     }

@@ -7,7 +7,9 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{BoxFuture, Call, Codecs, Dispatcher, Drain, Endpoint, Entropy, Offences, Peer, Reply, Result, Transports};
+use crate::{
+    BoxFuture, Call, Codecs, Dispatcher, Drain, Endpoint, Entropy, Offences, Peer, Reply, Result, Status, Transports,
+};
 
 /// A stream of bytes in both directions.
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -150,6 +152,20 @@ pub trait Connection: Send + Sync + 'static {
     /// What the peer answered; or a status whose [`Status::executed`](crate::Status::executed) says
     /// whether the request can have left.
     fn call(&self, call: Call) -> BoxFuture<'static, Result<Reply>>;
+
+    /// As [`Connection::call`], for a call of one message that its caller keeps to make it again. The
+    /// default makes it of a copy, which shares the message; a connection that only reads from the call
+    /// can do without.
+    ///
+    /// # Errors
+    /// As [`Connection::call`]; Internal when the request is a stream.
+    fn call_kept(&self, call: Arc<Call>) -> BoxFuture<'static, Result<Reply>> {
+        let again = match call.body.again() {
+            Some(body) => Call { started: call.started, ..call.with_body(body) },
+            None => return Box::pin(async { Err(Status::internal("a request stream cannot be kept")) }),
+        };
+        self.call(again)
+    }
 
     /// Whether it takes calls.
     fn state(&self) -> ConnectionState;

@@ -10,7 +10,7 @@ use motet_core::{
     Service, ServiceDescriptor, Status, Streaming,
 };
 
-use crate::typed::{self, Failed, IntoService, ServiceBuilder};
+use crate::typed::{self, IntoService, ServiceBuilder};
 
 pub use closure::{ArgumentsClosure, ClosureReply, ClosureStream};
 
@@ -73,8 +73,11 @@ impl Router {
         Fut::Output: ClosureReply,
     {
         self.add::<V::Carrier, ReplyOf<Fut>>(path, Kind::Unary, |i, o| {
-            typed::unary(&Arc::new(closure), i, o, |closure, cx, request| async move {
-                closure(cx, request.read()?).await.into_result().map_err(Failed::Method)
+            typed::unary(&Arc::new(closure), i, o, |closure, cx, request, answer| async move {
+                match request.read() {
+                    Ok(value) => answer.of(closure(cx, value).await.into_result()),
+                    Err(status) => answer.refuse(status),
+                }
             })
         })
     }
@@ -124,8 +127,11 @@ impl Router {
         Fut::Output: ClosureStream,
     {
         self.add::<V::Carrier, ItemOf<Fut>>(path, Kind::ServerStream, |i, o| {
-            typed::server_stream(&Arc::new(closure), i, o, |closure, cx, request| async move {
-                closure(cx, request.read()?).await.into_stream().map_err(Failed::Method)
+            typed::server_stream(&Arc::new(closure), i, o, |closure, cx, request, answer| async move {
+                match request.read() {
+                    Ok(value) => answer.stream(closure(cx, value).await.into_stream()),
+                    Err(status) => answer.refuse(status),
+                }
             })
         })
     }
@@ -140,9 +146,9 @@ impl Router {
         Fut::Output: ClosureReply,
     {
         self.add::<V::Carrier, ReplyOf<Fut>>(path, Kind::ClientStream, |i, o| {
-            typed::client_stream(&Arc::new(closure), i, o, |closure, cx, values| {
+            typed::client_stream(&Arc::new(closure), i, o, |closure, cx, values, answer| {
                 let running = closure(cx, values);
-                async move { running.await.into_result() }
+                async move { answer.of(running.await.into_result()) }
             })
         })
     }
@@ -157,9 +163,9 @@ impl Router {
         Fut::Output: ClosureStream,
     {
         self.add::<V::Carrier, ItemOf<Fut>>(path, Kind::Bidi, |i, o| {
-            typed::bidi(&Arc::new(closure), i, o, |closure, cx, values| {
+            typed::bidi(&Arc::new(closure), i, o, |closure, cx, values, answer| {
                 let running = closure(cx, values);
-                async move { running.await.into_stream() }
+                async move { answer.stream(running.await.into_stream()) }
             })
         })
     }
@@ -172,8 +178,11 @@ impl Router {
         Fut: Future<Output = Result<Bytes>> + Send + 'static,
     {
         self.add::<RawCarry, RawCarry>(path, Kind::Unary, |i, o| {
-            typed::unary(&Arc::new(closure), i, o, |closure, cx, request| async move {
-                closure(cx, request.read()?).await.map_err(Failed::Method)
+            typed::unary(&Arc::new(closure), i, o, |closure, cx, request, answer| async move {
+                match request.read() {
+                    Ok(value) => answer.of(closure(cx, value).await),
+                    Err(status) => answer.refuse(status),
+                }
             })
         })
     }

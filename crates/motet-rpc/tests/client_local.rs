@@ -28,7 +28,7 @@ struct Opaque(u32);
 const OPAQUE: MessageType<Opaque> = MessageType::new(
     Family::Raw,
     |_, _, _| Err(Status::internal("nobody should encode this")),
-    |_, _| Err(Status::internal("nobody should decode this")),
+    |_, _, _| Err(Status::internal("nobody should decode this")),
     |_| Ok(()),
     || serde_json::Value::Null,
 );

@@ -53,6 +53,7 @@ pub trait Carry: Copy + Default + Send + Sync + 'static {
     ///
     /// # Errors
     /// InvalidArgument, listing field and rule where constraints are broken.
+    #[inline(always)]
     fn receive(payload: Payload) -> Result<Self::Value> {
         let body = payload.take(&Self::MESSAGE)?;
         Self::MESSAGE.check(&body)?;

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
-use super::model::{Method, Model, Requests};
+use super::model::{Method, Model, Reply, Requests};
 
 pub(super) fn declare(model: &Model) -> TokenStream {
     let (vis, server, core) = (&model.vis, model.server(), model.core());
@@ -69,15 +69,21 @@ fn handler(model: &Model, method: &Method) -> TokenStream {
     let arguments: Vec<_> = method.arguments().iter().map(|argument| &argument.ident).collect();
     let function = quote_spanned!(method.error_span()=> #typed::#function);
     let call = quote!(<__S as #ident>::#name(&__service, &__cx, #(#arguments),*).await);
+    let answer = match &method.reply {
+        Reply::One(_) => quote!(__answer.of(#call)),
+        Reply::Stream(_) => quote!(__answer.stream(#call)),
+    };
     match &method.requests {
         Requests::Arguments(_) => quote! {
-            #function(&service, #request(), #reply(), |__service, __cx, __request| async move {
-                let (#(#arguments,)*) = __request.read()?;
-                #call.map_err(#typed::Failed::Method)
+            #function(&service, #request(), #reply(), |__service, __cx, __request, __answer| async move {
+                match __request.read() {
+                    ::core::result::Result::Ok((#(#arguments,)*)) => #answer,
+                    ::core::result::Result::Err(__status) => __answer.refuse(__status),
+                }
             })
         },
         Requests::Stream { .. } => quote! {
-            #function(&service, #request(), #reply(), |__service, __cx, #(#arguments)*| async move { #call })
+            #function(&service, #request(), #reply(), |__service, __cx, #(#arguments)*, __answer| async move { #answer })
         },
     }
 }

@@ -16,7 +16,7 @@ use super::{
     kept::Kept,
     local,
     pool::Pool,
-    settings::Settings,
+    settings::nanos,
     target::{Place, Target},
     trace,
 };
@@ -31,36 +31,39 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A peer that wishes for a longer pause is not waited for, even where there is no deadline.
 const LONGEST_WISH: Duration = Duration::from_secs(60);
 
-/// Makes a call, with as many attempts as its options allow, and says when it was over. `started` is
-/// the present moment: the clock is read only once more. The call is taken where it lies.
-pub(crate) async fn run(target: &Arc<Target>, slot: &mut Option<Call>, started: Instant) -> (Result<Reply>, Instant) {
-    let Some(call) = slot else { return (Err(Status::internal("a call was made twice")), started) };
-    if let Some(status) = too_late(call, started) {
-        return (Err(status), started);
+/// Makes a call of which there is no other copy, with as many attempts as its options allow, and says
+/// how long it took. `started` is the present moment: the clock is read only once more.
+pub(crate) async fn run(target: &Arc<Target>, mut call: Arc<Call>, started: Instant) -> (Result<Reply>, Duration) {
+    if let Some(status) = too_late(&call, started) {
+        return (Err(status), Duration::ZERO);
     }
-    call.started = Some(started);
-    if let Some(route) = local::find(target, call) {
+    if let Some(route) = local::find(target, &call) {
         // Boxed, as all that is rare: the future of every call has room for what it awaits in place.
-        return Box::pin(local::run(target, route, slot)).await;
+        let running = Box::pin(local::run(target, route, call));
+        return (running.await, started.elapsed());
+    }
+    if let Some(call) = Arc::get_mut(&mut call) {
+        call.started = Some(started);
     }
     let settings = &target.settings;
-    settings.budget.deposit(started);
+    let began_ns = settings.ns(started);
+    settings.budget.deposit(began_ns);
     settings.health.wake(settings);
-    let place = target.pick(call);
-    let kept = Kept::of(call);
+    let place = target.pick(&call);
+    let mut kept = Kept::of(call);
     let first = match place {
-        Some(place) if !(kept.may_run_twice_at_once() && target.elsewhere(&place, call)) => {
-            match place.pool.start(slot) {
+        Some(place) if !(kept.may_run_twice_at_once() && target.elsewhere(&place, &kept.call)) => {
+            match place.pool.start(&mut kept) {
                 Some(running) => {
                     trace::sent(&place, 1);
                     let sent = Sent::new(place);
-                    let Some(result) = until_cancelled(&kept.cx, running).await else {
-                        return (Err(Cancel::status()), Instant::now());
+                    let Some(result) = until_cancelled(&kept.call.cx, running).await else {
+                        return (Err(Cancel::status()), started.elapsed());
                     };
-                    let ended = Instant::now();
-                    let place = sent.end(settings, started, ended, &result);
+                    let took = started.elapsed();
+                    let place = sent.end(began_ns, nanos(took), &result);
                     match result {
-                        Ok(reply) => return (Ok(reply), ended),
+                        Ok(reply) => return (Ok(reply), took),
                         Err(status) => Err(Failure { status, place: Some(place) }),
                     }
                 }
@@ -70,10 +73,16 @@ pub(crate) async fn run(target: &Arc<Target>, slot: &mut Option<Call>, started: 
         Some(place) => Ok(Go::There(place)),
         None => Ok(Go::Anywhere),
     };
-    let rest = Box::pin(persist(target, &kept, slot, first));
-    let result = until_cancelled(&kept.cx, rest).await.unwrap_or_else(|| Err(Cancel::status()));
-    let ended = Instant::now();
-    (result.map_err(|status| own_limit(status, kept.deadline, &kept.method.path, ended)), ended)
+    let rest = Box::pin(go_on(target, kept, first));
+    (rest.await, started.elapsed())
+}
+
+/// The rest of a call that its first attempt did not end.
+async fn go_on(target: &Arc<Target>, mut kept: Kept, first: Result<Go, Failure>) -> Result<Reply> {
+    let call = kept.call.clone();
+    let rest = Box::pin(persist(target, &mut kept, first));
+    let result = until_cancelled(&call.cx, rest).await.unwrap_or_else(|| Err(Cancel::status()));
+    result.map_err(|status| own_limit(status, call.deadline, &call.method.path, Instant::now()))
 }
 
 /// The status of a call that need not begin.
@@ -100,13 +109,12 @@ pub(super) fn own_limit(status: Status, deadline: Option<Deadline>, path: &str, 
 
 /// Runs to the end, or until the Context is cancelled, which drops it.
 pub(super) async fn until_cancelled<T>(cx: &Context, mut running: impl Future<Output = T> + Unpin) -> Option<T> {
-    if !cx.can_be_cancelled() {
-        return Some(running.await);
-    }
-    let mut cancelled = pin!(cx.cancelled());
-    std::future::poll_fn(|task| match Pin::new(&mut running).poll(task) {
-        Poll::Ready(value) => Poll::Ready(Some(value)),
-        Poll::Pending => cancelled.as_mut().poll(task).map(|()| None),
+    // Waiting for a cancel takes room, which calls that nobody can cancel do without.
+    let mut cancelled = cx.can_be_cancelled().then(|| Box::pin(cx.cancelled()));
+    std::future::poll_fn(|task| match (Pin::new(&mut running).poll(task), &mut cancelled) {
+        (Poll::Ready(value), _) => Poll::Ready(Some(value)),
+        (Poll::Pending, Some(cancelled)) => cancelled.as_mut().poll(task).map(|()| None),
+        (Poll::Pending, None) => Poll::Pending,
     })
     .await
 }
@@ -120,20 +128,18 @@ struct Failure {
 
 /// Attempts until one succeeds or no more are allowed. Begins with a call that has not been sent, or
 /// with the failure of the first attempt.
-async fn persist(
-    target: &Arc<Target>,
-    kept: &Kept,
-    slot: &mut Option<Call>,
-    first: Result<Go, Failure>,
-) -> Result<Reply> {
+async fn persist(target: &Arc<Target>, kept: &mut Kept, first: Result<Go, Failure>) -> Result<Reply> {
     let config = &target.settings.config;
-    let mode = kept.options.fail_mode.unwrap_or(config.fail_mode);
+    let mode = kept.call.options.fail_mode.unwrap_or(config.fail_mode);
     let retries = match mode {
         FailMode::Fast => 0,
-        _ => kept.options.retries.unwrap_or(config.retries),
+        _ => kept.call.options.retries.unwrap_or(config.retries),
     };
     let mut outcome = match first {
-        Ok(go) => send(target, kept, slot, go, mode, 1).await,
+        Ok(go) => {
+            kept.again();
+            send(target, kept, go, mode, 1).await
+        }
         Err(failure) => Err(failure),
     };
     let (mut failures, mut ran) = (0, Executed::No);
@@ -148,22 +154,23 @@ async fn persist(
         if failures >= retries || !safe || !status.may_retry() {
             return Err(status);
         }
-        *slot = kept.again();
-        let Some(call) = slot else { return Err(status) };
-        let changed = mode == FailMode::Over && target.elsewhere(&place, call) || !place.pool.is_healthy();
+        if !kept.again() {
+            return Err(status);
+        }
+        let changed = mode == FailMode::Over && target.elsewhere(&place, &kept.call) || !place.pool.is_healthy();
         let pause = pause(target, &status, failures, changed);
         if pause > LONGEST_WISH {
             return Err(status);
         }
-        let in_time = kept.deadline.is_none_or(|by| Instant::now() + pause < by.at);
-        if !in_time || !target.settings.budget.withdraw() {
+        let in_time = kept.call.deadline.is_none_or(|by| Instant::now() + pause < by.at);
+        if !in_time || !target.settings.budget.withdraw(target.settings.now_ns()) {
             return Err(status);
         }
         tokio::time::sleep(pause).await;
-        tracing::debug!(target: "motet", method = kept.method.path, %status, "trying again");
+        tracing::debug!(target: "motet", method = kept.call.method.path, %status, "trying again");
         failures += 1;
         let go = if mode == FailMode::Try { Go::There(place) } else { Go::Elsewhere(place) };
-        outcome = send(target, kept, slot, go, mode, failures + 1).await;
+        outcome = send(target, kept, go, mode, failures + 1).await;
     }
 }
 
@@ -196,15 +203,8 @@ enum Go {
 }
 
 /// Makes one attempt.
-async fn send(
-    target: &Arc<Target>,
-    kept: &Kept,
-    slot: &mut Option<Call>,
-    go: Go,
-    mode: FailMode,
-    attempt: u32,
-) -> Result<Reply, Failure> {
-    let (place, pool, running) = reach(target, slot, go, mode).await?;
+async fn send(target: &Arc<Target>, kept: &mut Kept, go: Go, mode: FailMode, attempt: u32) -> Result<Reply, Failure> {
+    let (place, pool, running) = reach(target, kept, go, mode).await?;
     trace::sent(&place, attempt);
     let first = answer(target, place, running);
     let outcome = if kept.may_run_twice_at_once() {
@@ -223,10 +223,11 @@ type Outcome = Result<Reply, (Status, Arc<Place>)>;
 
 /// Waits for the answer of a node and lets its candidate know how it went.
 async fn answer(target: &Arc<Target>, place: Arc<Place>, running: BoxFuture<'static, Result<Reply>>) -> Outcome {
-    let started = Instant::now();
+    let settings = &target.settings;
+    let began_ns = settings.now_ns();
     let sent = Sent::new(place);
     let result = running.await;
-    let place = sent.end(&target.settings, started, Instant::now(), &result);
+    let place = sent.end(began_ns, settings.now_ns().saturating_sub(began_ns), &result);
     result.map_err(|status| (status, place))
 }
 
@@ -238,14 +239,15 @@ async fn hedge(
     mut first: Pin<&mut (impl Future<Output = Outcome> + Send)>,
     attempt: u32,
 ) -> Outcome {
-    let mode = kept.options.fail_mode.unwrap_or(target.settings.config.fail_mode);
-    let mut slot = (mode == FailMode::Over && target.settings.budget.withdraw()).then(|| kept.again()).flatten();
-    if slot.is_none() {
+    let mode = kept.call.options.fail_mode.unwrap_or(target.settings.config.fail_mode);
+    if mode != FailMode::Over || !target.settings.budget.withdraw(target.settings.now_ns()) {
         return first.await;
     }
+    let mut twin = kept.beside();
+    twin.again();
     let second = pin!(async {
         let (place, _, running) =
-            reach(target, &mut slot, Go::Anywhere, mode).await.map_err(|failure| failure.status).ok()?;
+            reach(target, &mut twin, Go::Anywhere, mode).await.map_err(|failure| failure.status).ok()?;
         trace::sent(&place, attempt + 1);
         Some(answer(target, place, running).await)
     });
@@ -267,49 +269,46 @@ async fn hedge(
 /// sent, nodes that cannot be connected to are passed over.
 async fn reach(
     target: &Arc<Target>,
-    slot: &mut Option<Call>,
+    kept: &mut Kept,
     mut go: Go,
     mode: FailMode,
 ) -> Result<(Arc<Place>, Arc<Pool>, BoxFuture<'static, Result<Reply>>), Failure> {
     let nowhere = |status| Failure { status, place: None };
-    for tries in 1.. {
-        let Some(call) = slot.as_ref() else { break };
+    let call = kept.call.clone();
+    let mut tries = 0;
+    loop {
+        tries += 1;
         let place = match go {
             Go::There(place) => place,
-            Go::Anywhere => target.choose(call, None).await.map_err(nowhere)?,
-            Go::Elsewhere(than) => target.choose(call, Some(&than)).await.map_err(nowhere)?,
+            Go::Anywhere => target.choose(&call, None).await.map_err(nowhere)?,
+            Go::Elsewhere(than) => target.choose(&call, Some(&than)).await.map_err(nowhere)?,
         };
         let Some(pool) = place.by(&target.settings, call.options.protocol.as_deref()) else {
             return Err(nowhere(Status::internal("a node was chosen that does not speak the call's protocol")));
         };
-        let elsewhere = |slot: &Option<Call>| {
-            let call = slot.as_ref().filter(|_| mode == FailMode::Over && tries < REACH);
-            call.is_some_and(|call| target.elsewhere(&place, call))
-        };
-        if (!pool.is_avoided() || !elsewhere(slot))
-            && let Some(running) = pool.start(slot)
+        let elsewhere = || mode == FailMode::Over && tries < REACH && target.elsewhere(&place, &call);
+        if (!pool.is_avoided() || !elsewhere())
+            && let Some(running) = pool.start(kept)
         {
             return Ok((place, pool, running));
         }
         // Offering it the call may have shown that the node does not answer.
-        if pool.is_avoided() && elsewhere(slot) {
+        if pool.is_avoided() && elsewhere() {
             go = Go::Elsewhere(place);
             continue;
         }
-        let Some(call) = slot.as_ref() else { break };
         let status = match pool.ready(&call.method.path, call.deadline).await {
             Err(status) => status,
-            Ok(()) => match pool.start(slot) {
+            Ok(()) => match pool.start(kept) {
                 Some(running) => return Ok((place, pool, running)),
                 None => pool.unreachable("the connection was lost at once"),
             },
         };
-        if !status.may_retry() || !elsewhere(slot) {
+        if !status.may_retry() || !elsewhere() {
             return Err(Failure { status, place: Some(place) });
         }
         go = Go::Elsewhere(place);
     }
-    Err(nowhere(Status::internal("a call was offered after it had been taken")))
 }
 
 /// A call that a node has been given. Dropped before its end it was cancelled, which says nothing
@@ -324,10 +323,9 @@ impl Sent {
     }
 
     #[inline]
-    fn end(mut self, settings: &Settings, started: Instant, ended: Instant, result: &Result<Reply>) -> Arc<Place> {
+    fn end(mut self, began_ns: u64, took: u64, result: &Result<Reply>) -> Arc<Place> {
         let place = self.0.take().expect("taken only here and by drop");
-        let now = nanos(ended.saturating_duration_since(settings.origin));
-        let took = nanos(ended.saturating_duration_since(started));
+        let now = began_ns + took;
         match result {
             Ok(_) => place.candidate.end(now, took, false),
             Err(status) if status.code() == Code::Cancelled => place.candidate.abandon(),
@@ -343,10 +341,6 @@ impl Drop for Sent {
             place.candidate.abandon();
         }
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    duration.as_secs() * 1_000_000_000 + u64::from(duration.subsec_nanos())
 }
 
 /// Whether an error says that the node is in a bad way. One that was too slow is judged by its time:

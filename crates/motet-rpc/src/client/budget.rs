@@ -5,8 +5,6 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
-
 /// One call, in the thousandths that the budget counts.
 const CALL: u64 = 1000;
 /// Over this time what is saved loses 63 % of its worth, in seconds: the calls of an hour ago allow no
@@ -26,9 +24,8 @@ const STEP_NS: u64 = 10_000_000;
 #[derive(Debug)]
 pub(crate) struct RetryBudget {
     saved: AtomicU64,
-    /// Up to when time has been counted, in nanoseconds since `origin`.
+    /// Up to when time has been counted, in nanoseconds of the client's clock.
     counted_ns: AtomicU64,
-    origin: Instant,
     per_call: u64,
     per_second: f64,
 }
@@ -40,29 +37,27 @@ impl RetryBudget {
         RetryBudget {
             saved: AtomicU64::new(per_second as u64),
             counted_ns: AtomicU64::new(0),
-            origin: Instant::now(),
             per_call: sane(ratio) as u64,
             per_second,
         }
     }
 
-    /// A call was made at this moment, which is about now.
+    /// A call was made at this moment of the client's clock, which is about now.
     #[inline]
-    pub(crate) fn deposit(&self, now: Instant) {
-        self.count_time(now);
+    pub(crate) fn deposit(&self, now_ns: u64) {
+        self.count_time(now_ns);
         self.saved.fetch_add(self.per_call, Ordering::Relaxed);
     }
 
     /// Takes one retry, if there is one.
-    pub(crate) fn withdraw(&self) -> bool {
-        self.count_time(Instant::now());
+    pub(crate) fn withdraw(&self, now_ns: u64) -> bool {
+        self.count_time(now_ns);
         let take = |saved: u64| saved.min(CAPACITY * CALL).checked_sub(CALL);
         self.saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 
     #[inline]
-    fn count_time(&self, now: Instant) {
-        let now = u64::try_from(now.saturating_duration_since(self.origin).as_nanos()).unwrap_or(u64::MAX);
+    fn count_time(&self, now: u64) {
         let counted = self.counted_ns.load(Ordering::Relaxed);
         if now.saturating_sub(counted) >= STEP_NS {
             self.age(counted, now);
@@ -88,62 +83,75 @@ impl RetryBudget {
 mod tests {
     use super::*;
 
-    fn spend(budget: &RetryBudget) -> usize {
-        (0..1_000_000).take_while(|_| budget.withdraw()).count()
-    }
+    /// A budget and its client's clock, in milliseconds.
+    struct Clocked(RetryBudget, u64);
 
-    async fn call(budget: &RetryBudget, calls: u64, seconds: u64) {
-        for _ in 0..seconds * 100 {
-            tokio::time::advance(Duration::from_millis(10)).await;
-            (0..calls / 100).for_each(|_| budget.deposit(Instant::now()));
+    impl Clocked {
+        fn new(ratio: f64, per_second: f64) -> Clocked {
+            Clocked(RetryBudget::new(ratio, per_second), 0)
+        }
+
+        fn now_ns(&self) -> u64 {
+            self.1 * 1_000_000
+        }
+
+        fn spend(&self) -> usize {
+            (0..1_000_000).take_while(|_| self.0.withdraw(self.now_ns())).count()
+        }
+
+        fn call(&mut self, calls: u64, seconds: u64) {
+            for _ in 0..seconds * 100 {
+                self.1 += 10;
+                (0..calls / 100).for_each(|_| self.0.deposit(self.now_ns()));
+            }
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn it_begins_with_one_second_s_worth() {
-        assert_eq!(spend(&RetryBudget::new(0.2, 10.0)), 10);
-        assert_eq!(spend(&RetryBudget::new(0.2, 0.0)), 0);
+    #[test]
+    fn it_begins_with_one_second_s_worth() {
+        assert_eq!(Clocked::new(0.2, 10.0).spend(), 10);
+        assert_eq!(Clocked::new(0.2, 0.0).spend(), 0);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_fifth_of_the_calls_and_ten_a_second_may_be_retried() {
-        let budget = RetryBudget::new(0.2, 10.0);
-        spend(&budget);
-        (0..100).for_each(|_| budget.deposit(Instant::now()));
-        assert_eq!(spend(&budget), 20);
+    #[test]
+    fn a_fifth_of_the_calls_and_ten_a_second_may_be_retried() {
+        let mut budget = Clocked::new(0.2, 10.0);
+        budget.spend();
+        (0..100).for_each(|_| budget.0.deposit(budget.now_ns()));
+        assert_eq!(budget.spend(), 20);
         let mut spent = 0;
         for _ in 0..100 {
-            tokio::time::advance(Duration::from_millis(100)).await;
-            spent += spend(&budget);
+            budget.1 += 100;
+            spent += budget.spend();
         }
         assert!((95..=100).contains(&spent), "{spent} in ten seconds");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn what_is_earned_within_ten_seconds_may_be_spent_at_once() {
-        let budget = RetryBudget::new(0.2, 10.0);
-        call(&budget, 2_000, 60).await;
-        let burst = spend(&budget);
+    #[test]
+    fn what_is_earned_within_ten_seconds_may_be_spent_at_once() {
+        let mut budget = Clocked::new(0.2, 10.0);
+        budget.call(2_000, 60);
+        let burst = budget.spend();
         assert!((4_000..4_200).contains(&burst), "{burst}");
-        call(&budget, 2_000, 10).await;
-        let after = spend(&budget);
+        budget.call(2_000, 10);
+        let after = budget.spend();
         assert!((2_500..2_700).contains(&after), "{after}");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn old_calls_allow_no_burst() {
-        let budget = RetryBudget::new(0.2, 10.0);
-        call(&budget, 2_000, 60).await;
-        tokio::time::advance(Duration::from_secs(3600)).await;
-        assert_eq!(spend(&budget), 100, "what ten seconds give without calls");
+    #[test]
+    fn old_calls_allow_no_burst() {
+        let mut budget = Clocked::new(0.2, 10.0);
+        budget.call(2_000, 60);
+        budget.1 += 3_600_000;
+        assert_eq!(budget.spend(), 100, "what ten seconds give without calls");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn settings_that_make_no_sense_give_no_retries() {
+    #[test]
+    fn settings_that_make_no_sense_give_no_retries() {
         for wrong in [f64::NAN, f64::INFINITY, -1.0] {
-            let budget = RetryBudget::new(wrong, wrong);
-            budget.deposit(Instant::now());
-            assert_eq!(spend(&budget), 0);
+            let budget = Clocked::new(wrong, wrong);
+            budget.0.deposit(0);
+            assert_eq!(budget.spend(), 0);
         }
     }
 }

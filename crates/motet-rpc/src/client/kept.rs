@@ -7,72 +7,70 @@ use std::{
 };
 
 use futures_core::Stream;
-use motet_core::{
-    Body, Call, CallOptions, Codec, Context, Deadline, Metadata, MethodDescriptor, Payload, Result, Streaming,
-};
+use motet_core::{Body, BoxFuture, Call, Connection, Payload, Reply, Result, Streaming};
 
-/// What of a call is kept for another attempt. Everything in it is shared with the call, not copied.
+/// A call that may be made again. Connections share it, so that keeping it costs nothing.
 pub(crate) struct Kept {
-    pub(crate) method: Arc<MethodDescriptor>,
-    pub(crate) cx: Context,
-    pub(crate) deadline: Option<Deadline>,
-    pub(crate) options: Arc<CallOptions>,
-    metadata: Metadata,
-    body: KeptBody,
-    codec: Codec,
-    one_way: bool,
+    pub(crate) call: Arc<Call>,
+    requests: Option<Box<Requests>>,
 }
 
-enum KeptBody {
-    One(Payload),
-    Stream(Lender),
+/// A request stream, which only one attempt can read.
+struct Requests {
+    next: Option<Streaming<Payload>>,
+    lender: Lender,
 }
 
 impl Kept {
-    /// Keeps a call that is about to be made.
-    pub(crate) fn of(call: &mut Call) -> Kept {
-        let body = match &mut call.body {
-            Body::One(payload) => KeptBody::One(payload.clone()),
-            Body::Stream(stream) => {
-                let lender = Lender::default();
-                let own = std::mem::replace(stream, Streaming::from_iter([]));
-                *stream = lender.lend(own);
-                KeptBody::Stream(lender)
-            }
-        };
-        Kept {
-            method: call.method.clone(),
-            cx: call.cx.clone(),
-            deadline: call.deadline,
-            options: call.options.clone(),
-            metadata: call.metadata.clone(),
-            body,
-            codec: call.codec.clone(),
-            one_way: call.one_way,
-        }
+    /// Keeps a call that is about to be made, of which there is no other copy.
+    pub(crate) fn of(mut call: Arc<Call>) -> Kept {
+        let stream = Arc::get_mut(&mut call).and_then(|call| match &mut call.body {
+            Body::One(_) => None,
+            Body::Stream(stream) => Some(std::mem::replace(stream, Streaming::from_iter([]))),
+        });
+        let requests = stream.map(|stream| Box::new(Requests { next: Some(stream), lender: Lender::default() }));
+        Kept { call, requests }
     }
 
-    /// The call once more; `None` when its request stream has been read from.
-    pub(crate) fn again(&self) -> Option<Call> {
-        let body = match &self.body {
-            KeptBody::One(payload) => Body::One(payload.clone()),
-            KeptBody::Stream(lender) => Body::Stream(lender.lend(lender.returned()?)),
-        };
-        let mut call = Call::new(self.method.clone(), self.cx.clone(), body, self.codec.clone(), self.options.clone());
-        call.deadline = self.deadline;
-        call.metadata = self.metadata.clone();
-        call.one_way = self.one_way;
-        Some(call)
+    /// The same call beside this one, which is one message.
+    pub(crate) fn beside(&self) -> Kept {
+        Kept { call: self.call.clone(), requests: None }
+    }
+
+    /// Makes the call; `None` when its request stream is with another attempt.
+    #[inline]
+    pub(crate) fn send(&mut self, connection: &dyn Connection) -> Option<BoxFuture<'static, Result<Reply>>> {
+        let Some(requests) = &mut self.requests else { return Some(connection.call_kept(self.call.clone())) };
+        let stream = requests.lender.lend(requests.next.take()?);
+        Some(connection.call(self.call.with_body(Body::Stream(stream))))
+    }
+
+    /// Makes ready for another attempt, which begins later than the call; whether there can be one: not
+    /// once its request stream has been read from.
+    pub(crate) fn again(&mut self) -> bool {
+        match &mut self.requests {
+            None => {
+                // What the first attempt knew of the time is no longer so.
+                if let Some(body) = self.call.body.again() {
+                    self.call = Arc::new(self.call.with_body(body));
+                }
+                true
+            }
+            Some(requests) => {
+                requests.next = requests.next.take().or_else(|| requests.lender.returned());
+                requests.next.is_some()
+            }
+        }
     }
 
     /// Whether the call may run twice: a one-way call never, since nobody learns how it went.
     pub(crate) fn may_run_twice(&self) -> bool {
-        !self.one_way && self.options.idempotent.unwrap_or_else(|| self.method.is_idempotent())
+        !self.call.one_way && self.call.options.idempotent.unwrap_or_else(|| self.call.method.is_idempotent())
     }
 
     /// Whether the call may run on two nodes at once: one message each way, and idempotent.
     pub(crate) fn may_run_twice_at_once(&self) -> bool {
-        self.may_run_twice() && !self.method.kind.server_streams() && matches!(self.body, KeptBody::One(_))
+        self.may_run_twice() && !self.call.method.kind.server_streams() && self.requests.is_none()
     }
 }
 
@@ -118,6 +116,8 @@ impl Drop for Lent {
 
 #[cfg(test)]
 mod tests {
+    use motet_core::Codec;
+
     use super::*;
 
     fn message() -> Payload {

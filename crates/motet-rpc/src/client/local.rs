@@ -13,7 +13,7 @@ use motet_core::{
     Body, BoxFuture, Call, Cancel, Codec, Context, Dispatcher, Drain, DrainSignal, Ends, Executed, Kind, Payload, Peer,
     Reply, Result, Route, Status, Streaming, TraceParent,
 };
-use tokio::{sync::oneshot, time::Instant};
+use tokio::sync::oneshot;
 
 use super::{attempt::until_cancelled, target::Target};
 use crate::{selector, server::spawn_one_way};
@@ -53,9 +53,9 @@ pub(super) fn find(target: &Target, call: &Call) -> Option<Result<Route>> {
     local.dispatcher.find(&call.method.path).filter(|_| !selector::chooses(&call.options)).map(Ok)
 }
 
-/// Runs a call in this process, and says when it was over.
-pub(super) async fn run(target: &Target, route: Result<Route>, slot: &mut Option<Call>) -> (Result<Reply>, Instant) {
-    let result = match (&target.settings.local, route, slot.take()) {
+/// Runs a call in this process.
+pub(super) async fn run(target: &Target, route: Result<Route>, call: Arc<Call>) -> Result<Reply> {
+    match (&target.settings.local, route, Arc::into_inner(call)) {
         (Some(local), Ok(route), Some(call)) => {
             let cx = call.cx.clone();
             let served = until_cancelled(&cx, pin!(serve(local, route, call))).await;
@@ -63,8 +63,7 @@ pub(super) async fn run(target: &Target, route: Result<Route>, slot: &mut Option
         }
         (_, Err(status), _) => Err(status),
         _ => Err(Status::internal("a local call without local services")),
-    };
-    (result, Instant::now())
+    }
 }
 
 async fn serve(local: &Local, route: Route, mut call: Call) -> Result<Reply> {

@@ -11,12 +11,12 @@ use std::{
 
 use arc_swap::ArcSwap;
 use motet_core::{
-    BoxFuture, Call, Candidate, ClientProtocol, Connection, ConnectionState, Deadline, Endpoint, Executed, Reply,
-    Result, Status,
+    BoxFuture, Candidate, ClientProtocol, Connection, ConnectionState, Deadline, Endpoint, Executed, Reply, Result,
+    Status,
 };
 use tokio::{sync::Notify, time::Instant};
 
-use super::{dial, settings::Settings};
+use super::{dial, kept::Kept, settings::Settings};
 
 /// The connections to one process, shared by all services that it runs. Dialled when first needed;
 /// once a connection is lost a task dials again, with growing pauses, until there is one or the pool
@@ -54,17 +54,16 @@ impl Pool {
         }
     }
 
-    /// Offers a call to the connections; it stays where it is when none can take it now. The call is
-    /// some hundred bytes, which are moved once.
+    /// Offers a call to the connections; `None` when none can take it now.
     #[inline]
-    pub(crate) fn start(self: &Arc<Self>, call: &mut Option<Call>) -> Option<BoxFuture<'static, Result<Reply>>> {
+    pub(crate) fn start(self: &Arc<Self>, kept: &mut Kept) -> Option<BoxFuture<'static, Result<Reply>>> {
         let open = self.open.load();
         let connection = match &open[..] {
             [one] if self.wanted == 1 && one.state() == ConnectionState::Open => one,
             [] => return None,
             all => self.best(all)?,
         };
-        call.take().map(|call| connection.call(call))
+        kept.send(&**connection)
     }
 
     /// The connection with the fewest calls: one that answers, else, if the node is known not to

@@ -4,6 +4,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context as Task, Poll},
+    time::Duration,
 };
 
 use futures_core::Stream;
@@ -61,9 +62,14 @@ impl Ending {
         (self.ends, self.span) = (ends, span);
     }
 
+    /// The time since the call began.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// The result of a call as its caller sees it: the call ends now, or with its reply stream.
     #[inline]
-    pub(super) fn finish(mut self, result: Result<Reply>, at: Instant) -> Result<Reply> {
+    pub(super) fn finish(mut self, result: Result<Reply>, took: Duration) -> Result<Reply> {
         match result {
             Ok(Reply { meta, body: Body::Stream(stream) }) => {
                 self.capture_head(&meta);
@@ -72,11 +78,11 @@ impl Ending {
             }
             Ok(reply) => {
                 self.capture_head(&reply.meta);
-                self.end(None, Some(&reply.meta), at);
+                self.end(None, Some(&reply.meta), took);
                 Ok(reply)
             }
             Err(status) => {
-                self.end(Some(&status), None, at);
+                self.end(Some(&status), None, took);
                 Err(status.of_call())
             }
         }
@@ -111,9 +117,9 @@ impl Ending {
         }
     }
 
-    fn end(&mut self, status: Option<&Status>, meta: Option<&ReplyMeta>, at: Instant) {
+    fn end(&mut self, status: Option<&Status>, meta: Option<&ReplyMeta>, took: Duration) {
         self.over = true;
-        self.stats.end(at.saturating_duration_since(self.started), status.map(Status::code));
+        self.stats.end(took, status.map(Status::code));
         if let Some(captured) = &self.captured {
             let trailing = status.map(|status| status.metadata().clone()).filter(|metadata| !metadata.is_empty());
             if let Some(trailing) = trailing.or_else(|| meta.and_then(ReplyMeta::trailing)) {
@@ -128,7 +134,7 @@ impl Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         if !self.over {
-            self.stats.end(self.started.elapsed(), Some(Code::Cancelled));
+            self.stats.end(self.elapsed(), Some(Code::Cancelled));
             if !self.ends.is_none() || !self.span.is_disabled() {
                 let status = Status::cancelled("the call was dropped before its end");
                 trace::ended(&self.span, Some(&status));
@@ -161,7 +167,7 @@ impl Stream for Watched {
             this.stream = None;
             let status = item.as_ref().and_then(|item| item.as_ref().err());
             this.ending.capture_head(&this.meta);
-            this.ending.end(status, Some(&this.meta), Instant::now());
+            this.ending.end(status, Some(&this.meta), this.ending.elapsed());
         }
         Poll::Ready(item.map(|item| item.map_err(Status::of_call)))
     }

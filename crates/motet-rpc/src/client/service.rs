@@ -1,6 +1,6 @@
 //! Calls to one service.
 
-use std::{fmt::Display, sync::Arc};
+use std::{fmt::Display, sync::Arc, time::Duration};
 
 use motet_core::{
     Body, BoxFuture, Call, CallOptions, Codec, Context, Deadline, Ends, Handler, Kind, Limit, MethodDescriptor, Next,
@@ -108,26 +108,24 @@ impl ServiceClient {
     /// The status of the call. [`Status::executed`] says whether it can
     /// have run.
     pub fn call(&self, call: Call) -> impl Future<Output = Result<Reply>> + Send {
-        // The future holds the call in one place: an async fn would hold its argument twice.
-        let mut slot = Some(call);
-        async move { self.run(&mut slot).await }
+        self.run(Arc::new(call))
     }
 
-    /// As [`ServiceClient::call`]; the call is taken from where it lies.
-    pub(crate) async fn run(&self, slot: &mut Option<Call>) -> Result<Reply> {
+    /// As [`ServiceClient::call`], of a call of which there is no other copy. It is moved only once, to
+    /// where it lies now: futures that hold some hundred bytes are moved at each step on their way.
+    pub(crate) async fn run(&self, mut shared: Arc<Call>) -> Result<Reply> {
         let started = Instant::now();
         let settings = &self.target.settings;
-        let Some(call) = slot else { return Err(Status::internal("a call was made twice")) };
+        let Some(call) = Arc::get_mut(&mut shared) else { return Err(Status::internal("a call was made twice")) };
         call.deadline = deadline(call, &settings.config, started);
         let ending = Ending::new(self.target.stats(&call.method), started, call);
         if !settings.middleware.is_empty() || !call.ends.is_none() || trace::wanted(call) {
-            return match slot.take() {
-                Some(call) => Box::pin(self.dressed(call, ending)).await,
-                None => Err(Status::internal("a call was made twice")),
-            };
+            let Some(call) = Arc::into_inner(shared) else { return Err(Status::internal("a call was made twice")) };
+            let dressed = Box::pin(self.dressed(call, ending));
+            return dressed.await;
         }
-        let (result, ended) = attempt::run(&self.target, slot, started).await;
-        ending.finish(result, ended)
+        let (result, took) = attempt::run(&self.target, shared, started).await;
+        ending.finish(result, took)
     }
 
     /// A call with all that most calls do without: middleware, end hooks, a span.
@@ -142,12 +140,13 @@ impl ServiceClient {
         }
         let span = match span {
             Ok(span) => span,
-            Err(status) => return ending.finish(Err(status), Instant::now()),
+            Err(status) => return ending.finish(Err(status), Duration::ZERO),
         };
         ending.tell(call.ends.clone(), span.clone());
         let next = Next::new(settings.middleware.clone(), Arc::new(Attempts(self.target.clone())));
         let result = next.run(call).instrument(span).await;
-        ending.finish(result, Instant::now())
+        let took = ending.elapsed();
+        ending.finish(result, took)
     }
 }
 
@@ -159,8 +158,7 @@ impl Handler for Attempts {
         let target = self.0.clone();
         // The end is told where the call began.
         call.ends = Ends::default();
-        let mut slot = Some(call);
-        Box::pin(async move { attempt::run(&target, &mut slot, Instant::now()).await.0 })
+        Box::pin(async move { attempt::run(&target, Arc::new(call), Instant::now()).await.0 })
     }
 }
 
@@ -184,8 +182,6 @@ impl std::fmt::Debug for ServiceClient {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use motet_core::MethodOptions;
 
     use super::*;

@@ -1,6 +1,9 @@
 //! What all clients of one App share.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::{
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 
 use motet_core::{ClientProtocol, Codecs, Endpoint, Entropy, Map, Middleware, Node, Registry, Transports};
 use tokio::time::Instant;
@@ -21,7 +24,7 @@ pub(crate) struct Settings {
     pub(crate) stats: Stats,
     pub(crate) local: Option<Local>,
     pub(crate) budget: RetryBudget,
-    /// Where the clock of the nodes' latencies begins.
+    /// Where the client's clock begins, of the nodes' latencies and of the retry budget.
     pub(crate) origin: Instant,
     pub(crate) pools: Mutex<Pools>,
     pub(super) health: health::Watchman,
@@ -30,10 +33,22 @@ pub(crate) struct Settings {
 /// The pools by protocol and endpoints, as long as anybody uses them.
 pub(crate) type Pools = Map<(String, Vec<Endpoint>), Weak<Pool>>;
 
+/// Of up to 584 years.
+#[inline]
+pub(super) fn nanos(duration: Duration) -> u64 {
+    duration.as_secs() * 1_000_000_000 + u64::from(duration.subsec_nanos())
+}
+
 impl Settings {
-    /// The clock of the nodes' latencies.
+    /// The client's clock now.
     pub(super) fn now_ns(&self) -> u64 {
-        u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        self.ns(Instant::now())
+    }
+
+    /// The client's clock at this moment.
+    #[inline]
+    pub(super) fn ns(&self, at: Instant) -> u64 {
+        nanos(at.saturating_duration_since(self.origin))
     }
 
     /// The connections to a node, by the first protocol that both sides know or by this one; `None`

@@ -67,8 +67,8 @@ impl Caller {
         _: O,
         request: I::Value,
     ) -> impl Future<Output = Result<O::Value, E>> + use<'a, I, O, E> {
-        let mut call = self.prepare(cx, method, |codec| Body::One(I::payload(request, codec)));
-        async move { send(&mut call).await.and_then(Body::one).and_then(O::take).map_err(E::from_status) }
+        let call = self.prepare(cx, method, |codec| Body::One(I::payload(request, codec)));
+        async move { send(call).await.and_then(Body::one).and_then(O::take).map_err(E::from_status) }
     }
 
     /// Many requests, one reply.
@@ -83,8 +83,8 @@ impl Caller {
         _: O,
         requests: Streaming<I::Value>,
     ) -> impl Future<Output = Result<O::Value, E>> + use<'a, I, O, E> {
-        let mut call = self.prepare(cx, method, |codec| Body::Stream(payloads::<I>(requests, codec)));
-        async move { send(&mut call).await.and_then(Body::one).and_then(O::take).map_err(E::from_status) }
+        let call = self.prepare(cx, method, |codec| Body::Stream(payloads::<I>(requests, codec)));
+        async move { send(call).await.and_then(Body::one).and_then(O::take).map_err(E::from_status) }
     }
 
     /// One request, many replies.
@@ -99,8 +99,8 @@ impl Caller {
         _: O,
         request: I::Value,
     ) -> impl Future<Output = Result<Streaming<O::Value>, E>> + use<'a, I, O, E> {
-        let mut call = self.prepare(cx, method, |codec| Body::One(I::payload(request, codec)));
-        async move { send(&mut call).await.map(replies::<O>).map_err(E::from_status) }
+        let call = self.prepare(cx, method, |codec| Body::One(I::payload(request, codec)));
+        async move { send(call).await.map(replies::<O>).map_err(E::from_status) }
     }
 
     /// Many requests, many replies.
@@ -115,8 +115,8 @@ impl Caller {
         _: O,
         requests: Streaming<I::Value>,
     ) -> impl Future<Output = Result<Streaming<O::Value>, E>> + use<'a, I, O, E> {
-        let mut call = self.prepare(cx, method, |codec| Body::Stream(payloads::<I>(requests, codec)));
-        async move { send(&mut call).await.map(replies::<O>).map_err(E::from_status) }
+        let call = self.prepare(cx, method, |codec| Body::Stream(payloads::<I>(requests, codec)));
+        async move { send(call).await.map(replies::<O>).map_err(E::from_status) }
     }
 
     /// One request, no reply: ready once it is written.
@@ -124,13 +124,15 @@ impl Caller {
     /// # Errors
     /// Of the way to the method: nothing was sent.
     pub async fn one_way<I: Carry>(&self, cx: &Context, method: usize, _: I, request: I::Value) -> Result<()> {
-        let mut call = self.prepare(cx, method, |codec| Body::One(I::payload(request, codec)));
-        if let Ok(Prepared { call: Some(call), .. }) = &mut call {
+        let (client, mut call) = self.prepare(cx, method, |codec| Body::One(I::payload(request, codec)))?;
+        if let Some(call) = Arc::get_mut(&mut call) {
             call.one_way = true;
         }
-        send(&mut call).await.map(drop)
+        client.run(call).await.map(drop)
     }
 
+    /// A call that is prepared before there is a future: its states would each hold the request once
+    /// more.
     #[inline]
     fn prepare(&self, cx: &Context, method: usize, body: impl FnOnce(Codec) -> Body) -> Result<Prepared<'_>> {
         let client = self.client.as_ref().map_err(Clone::clone)?;
@@ -138,22 +140,15 @@ impl Caller {
         let options = client.options();
         let codec = options.codec.as_ref().unwrap_or(codec).clone();
         let body = body(codec.clone());
-        Ok(Prepared { client, call: Some(client.prepare(method, cx, codec, body)?) })
+        Ok((client, Arc::new(client.prepare(method, cx, codec, body)?)))
     }
 }
 
-/// A call that is prepared before there is a future: its states would each hold the request once more.
-struct Prepared<'a> {
-    client: &'a ServiceClient,
-    call: Option<Call>,
-}
+type Prepared<'a> = (&'a ServiceClient, Arc<Call>);
 
-/// Makes a call where it lies.
-async fn send(prepared: &mut Result<Prepared<'_>>) -> Result<Body> {
-    match prepared {
-        Ok(Prepared { client, call }) => Ok(client.run(call).await?.body),
-        Err(status) => Err(status.clone()),
-    }
+async fn send(prepared: Result<Prepared<'_>>) -> Result<Body> {
+    let (client, call) = prepared?;
+    Ok(client.run(call).await?.body)
 }
 
 fn replies<O: Carry>(body: Body) -> Streaming<O::Value> {

@@ -1,9 +1,9 @@
 //! Handlers of the four kinds, from typed functions.
 //!
-//! Each is one boxed future: it reads the request, checks its constraints, runs the function, and
+//! Each is one boxed future, the function's own: it reads the request, which checks its constraints, and
 //! gives the reply back unencoded, to be written in the call's codec.
 
-use std::{future::Future, marker::PhantomData, sync::Arc};
+use std::{fmt, future::Future, marker::PhantomData, sync::Arc};
 
 use motet_core::{Body, BoxFuture, Call, Carry, Codec, Context, Handler, Payload, Reply, Result, Status, Streaming};
 
@@ -23,32 +23,62 @@ impl<I: Carry> Request<I> {
     ///
     /// # Errors
     /// As [`Carry::receive`].
+    #[inline(always)]
     pub fn read(self) -> Result<I::Value> {
         self.0.and_then(I::receive)
     }
 }
 
-/// Why a method gives no reply.
-#[derive(Debug)]
-pub enum Failed<E> {
-    /// Its request is none.
-    Request(Status),
-    /// Its own error.
-    Method(E),
+/// What becomes of a method's result. The method's own future makes the reply, for the same reason.
+pub struct Answer<O, E> {
+    codec: Codec,
+    /// A function, not a bound: the bound is asked for where the error's type stands.
+    fail: fn(E, &Codec) -> Status,
+    reply: PhantomData<fn() -> O>,
 }
 
-impl<E> From<Status> for Failed<E> {
-    fn from(status: Status) -> Self {
-        Failed::Request(status)
+impl<O, E: ServiceError> Answer<O, E> {
+    fn in_codec(codec: Codec) -> Answer<O, E> {
+        Answer { codec, fail: failed, reply: PhantomData }
     }
 }
 
-impl<E: ServiceError> Failed<E> {
-    fn into_status(self, codec: &Codec) -> Status {
-        match self {
-            Failed::Request(status) => in_codec(status, codec),
-            Failed::Method(error) => failed(error, codec),
+impl<O: Carry, E> Answer<O, E> {
+    /// The reply of a method that ran.
+    ///
+    /// # Errors
+    /// The method's own, in the call's codec.
+    #[inline(always)]
+    pub fn of(self, result: Result<O::Value, E>) -> Result<Reply> {
+        match result {
+            Ok(reply) => Ok(Reply::one(O::payload(reply, self.codec))),
+            Err(error) => Err((self.fail)(error, &self.codec)),
         }
+    }
+
+    /// As [`Answer::of`], for a stream of replies.
+    ///
+    /// # Errors
+    /// As [`Answer::of`].
+    pub fn stream(self, result: Result<Streaming<O::Value>, E>) -> Result<Reply> {
+        match result {
+            Ok(replies) => Ok(Reply::stream(payloads::<O>(replies, self.codec))),
+            Err(error) => Err((self.fail)(error, &self.codec)),
+        }
+    }
+
+    /// The answer to a request that is none.
+    ///
+    /// # Errors
+    /// Always, in the call's codec.
+    pub fn refuse(self, status: Status) -> Result<Reply> {
+        Err(in_codec(status, &self.codec))
+    }
+}
+
+impl<O, E> fmt::Debug for Answer<O, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Answer").field(&self.codec).finish()
     }
 }
 
@@ -59,16 +89,10 @@ where
     I: Carry,
     O: Carry,
     E: ServiceError,
-    F: Fn(Arc<S>, Context, Request<I>) -> Fut + Copy + Send + Sync + 'static,
-    Fut: Future<Output = Result<O::Value, Failed<E>>> + Send + 'static,
+    F: Fn(Arc<S>, Context, Request<I>, Answer<O, E>) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Result<Reply>> + Send + 'static,
 {
-    handler(service, move |service, call| async move {
-        let (cx, body, codec) = (call.cx, call.body, call.codec);
-        match f(service, cx, Request::of(body)).await {
-            Ok(reply) => Ok(Reply::one(O::payload(reply, codec))),
-            Err(error) => Err(error.into_status(&codec)),
-        }
-    })
+    handler(service, move |service, call| f(service, call.cx, Request::of(call.body), Answer::in_codec(call.codec)))
 }
 
 /// Many requests, one reply.
@@ -78,16 +102,10 @@ where
     I: Carry,
     O: Carry,
     E: ServiceError,
-    F: Fn(Arc<S>, Context, Streaming<I::Value>) -> Fut + Copy + Send + Sync + 'static,
-    Fut: Future<Output = Result<O::Value, E>> + Send + 'static,
+    F: Fn(Arc<S>, Context, Streaming<I::Value>, Answer<O, E>) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Result<Reply>> + Send + 'static,
 {
-    handler(service, move |service, call| async move {
-        let (cx, body, codec) = (call.cx, call.body, call.codec);
-        match f(service, cx, requests::<I>(body)).await {
-            Ok(reply) => Ok(Reply::one(O::payload(reply, codec))),
-            Err(error) => Err(failed(error, &codec)),
-        }
-    })
+    handler(service, move |service, call| f(service, call.cx, requests::<I>(call.body), Answer::in_codec(call.codec)))
 }
 
 /// One request, many replies.
@@ -97,16 +115,10 @@ where
     I: Carry,
     O: Carry,
     E: ServiceError,
-    F: Fn(Arc<S>, Context, Request<I>) -> Fut + Copy + Send + Sync + 'static,
-    Fut: Future<Output = Result<Streaming<O::Value>, Failed<E>>> + Send + 'static,
+    F: Fn(Arc<S>, Context, Request<I>, Answer<O, E>) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Result<Reply>> + Send + 'static,
 {
-    handler(service, move |service, call| async move {
-        let (cx, body, codec) = (call.cx, call.body, call.codec);
-        match f(service, cx, Request::of(body)).await {
-            Ok(replies) => Ok(Reply::stream(payloads::<O>(replies, codec))),
-            Err(error) => Err(error.into_status(&codec)),
-        }
-    })
+    handler(service, move |service, call| f(service, call.cx, Request::of(call.body), Answer::in_codec(call.codec)))
 }
 
 /// Many requests, many replies.
@@ -116,16 +128,10 @@ where
     I: Carry,
     O: Carry,
     E: ServiceError,
-    F: Fn(Arc<S>, Context, Streaming<I::Value>) -> Fut + Copy + Send + Sync + 'static,
-    Fut: Future<Output = Result<Streaming<O::Value>, E>> + Send + 'static,
+    F: Fn(Arc<S>, Context, Streaming<I::Value>, Answer<O, E>) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Result<Reply>> + Send + 'static,
 {
-    handler(service, move |service, call| async move {
-        let (cx, body, codec) = (call.cx, call.body, call.codec);
-        match f(service, cx, requests::<I>(body)).await {
-            Ok(replies) => Ok(Reply::stream(payloads::<O>(replies, codec))),
-            Err(error) => Err(failed(error, &codec)),
-        }
-    })
+    handler(service, move |service, call| f(service, call.cx, requests::<I>(call.body), Answer::in_codec(call.codec)))
 }
 
 fn handler<S, F, Fut>(service: &Arc<S>, f: F) -> Arc<dyn Handler>

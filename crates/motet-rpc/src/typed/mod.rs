@@ -21,7 +21,7 @@ mod settle;
 pub use blocking::MAX_BLOCKING;
 pub use builder::{ServiceBuilder, method};
 pub use caller::Caller;
-pub use handlers::{Failed, Request, bidi, client_stream, server_stream, unary};
+pub use handlers::{Answer, Request, bidi, client_stream, server_stream, unary};
 pub use into_service::IntoService;
 pub use outcome::{Outcome, ServiceError, Speaks, check_error, check_outcome, details, text, unimplemented, variant};
 pub use pick::{

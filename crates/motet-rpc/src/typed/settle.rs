@@ -74,7 +74,7 @@ impl<V: Send + 'static> Carry for Refused<V> {
     const MESSAGE: MessageType<Mutex<V>> = MessageType::new(
         Family::Raw,
         |_, _, _| Err(Status::internal("this type cannot travel")),
-        |_, _| Err(Status::internal("this type cannot travel")),
+        |_, _, _| Err(Status::internal("this type cannot travel")),
         |_| Ok(()),
         || serde_json::Value::Null,
     );

@@ -23,7 +23,7 @@ use crate::native::{
 /// A unary or one-way call, from before it is sent to its reply. Dropping it cancels the call.
 pub(super) struct UnaryCall {
     connection: Arc<Inner>,
-    call: Call,
+    call: Arc<Call>,
     stage: Stage,
 }
 
@@ -38,7 +38,7 @@ enum Stage {
 }
 
 impl UnaryCall {
-    pub(super) fn new(connection: Arc<Inner>, call: Call) -> UnaryCall {
+    pub(super) fn new(connection: Arc<Inner>, call: Arc<Call>) -> UnaryCall {
         UnaryCall { connection, call, stage: Stage::Unsent(None) }
     }
 

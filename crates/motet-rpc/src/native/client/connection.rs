@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use motet_core::{BoxFuture, BoxIo, Call, Codecs, Connection, ConnectionState, Kind, Reply, Result};
+use motet_core::{BoxFuture, BoxIo, Call, Codecs, Connection, ConnectionState, Kind, Reply, Result, Status};
 use tokio::time::Instant;
 
 use super::{
@@ -50,11 +50,20 @@ impl NativeConnection {
 
 impl Connection for NativeConnection {
     fn call(&self, call: Call) -> BoxFuture<'static, Result<Reply>> {
-        let connection = self.0.clone();
         if call.method.kind == Kind::Unary {
-            return Box::pin(UnaryCall::new(connection, call));
+            return self.call_kept(Arc::new(call));
         }
-        Box::pin(stream_call(connection, call))
+        Box::pin(stream_call(self.0.clone(), call))
+    }
+
+    fn call_kept(&self, call: Arc<Call>) -> BoxFuture<'static, Result<Reply>> {
+        if call.method.kind == Kind::Unary {
+            return Box::pin(UnaryCall::new(self.0.clone(), call));
+        }
+        match call.body.again() {
+            Some(body) => Box::pin(stream_call(self.0.clone(), call.with_body(body))),
+            None => Box::pin(async { Err(Status::internal("a request stream cannot be kept")) }),
+        }
     }
 
     fn state(&self) -> ConnectionState {
