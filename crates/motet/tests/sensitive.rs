@@ -238,7 +238,9 @@ impl World {
     async fn new() -> World {
         let said = Said::default();
         let writer = said.clone();
+        // Without times: their digits may be those that are looked for.
         let subscriber = tracing_subscriber::fmt()
+            .without_time()
             .with_max_level(tracing::Level::TRACE)
             .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
             .with_writer(move || writer.clone())
