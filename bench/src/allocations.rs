@@ -9,44 +9,11 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use tokio::net::TcpListener;
 
+use crate::heap::COUNTED;
 use crate::message::Message;
 use crate::runtime;
 use crate::systems::{self, Entry};
 use crate::window::{Figures, Load};
-
-#[cfg(feature = "count-allocations")]
-#[global_allocator]
-static ALLOCATOR: &stats_alloc::StatsAlloc<std::alloc::System> = &stats_alloc::INSTRUMENTED_SYSTEM;
-
-/// Whether this binary counts, and is therefore slower than the real one.
-pub(crate) const COUNTED: bool = cfg!(feature = "count-allocations");
-
-/// What was taken from the allocator.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Heap {
-    /// Allocations and reallocations.
-    pub(crate) allocations: u64,
-    pub(crate) bytes: u64,
-}
-
-impl Heap {
-    pub(crate) fn since(self, earlier: Self) -> Self {
-        Self { allocations: self.allocations - earlier.allocations, bytes: self.bytes - earlier.bytes }
-    }
-}
-
-/// What this process has allocated so far.
-#[cfg(feature = "count-allocations")]
-pub(crate) fn heap() -> Heap {
-    let stats = ALLOCATOR.stats();
-    Heap { allocations: (stats.allocations + stats.reallocations) as u64, bytes: stats.bytes_allocated as u64 }
-}
-
-/// Nothing is counted.
-#[cfg(not(feature = "count-allocations"))]
-pub(crate) fn heap() -> Heap {
-    Heap::default()
-}
 
 /// Prints a line for each system, message and number of calls in flight.
 pub(crate) fn run() -> Result<()> {
@@ -74,7 +41,7 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-fn count(entry: &Entry, message: Message, in_flight: usize) -> Result<Figures> {
+fn count(entry: &'static Entry, message: Message, in_flight: usize) -> Result<Figures> {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
     listener.set_nonblocking(true)?;
     let load = Load {
@@ -87,9 +54,8 @@ fn count(entry: &Entry, message: Message, in_flight: usize) -> Result<Figures> {
         window: Duration::from_millis(300),
     };
     let server = runtime::build(Some(1))?;
-    let serve = entry.serve;
-    server.spawn(async move { serve(TcpListener::from_std(listener)?, message).await });
-    let figures = runtime::build(None)?.block_on((entry.load)(load));
+    server.spawn(async move { entry.serve(TcpListener::from_std(listener)?, message).await });
+    let figures = runtime::build(None)?.block_on(entry.load(load));
     server.shutdown_background();
     figures
 }

@@ -1,6 +1,6 @@
 //! The two processes of a row: `serve` and `load`.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::cli::{LoadArgs, Place, Serve};
 use crate::row::Row;
-use crate::{net, process, runtime, systems};
+use crate::{net, process, processes, runtime, systems};
 
 /// A row that takes this much longer than its warm-up and window is given up.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -18,15 +18,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) fn serve(args: &Serve) -> Result<()> {
     let system = systems::find(&args.system)?;
     let runtime = prepare(args.place)?;
-    thread::spawn(|| {
-        let _ = io::stdin().read(&mut [0]);
-        std::process::exit(0);
-    });
+    processes::end_with_input();
     runtime.block_on(async {
         let listener = net::listen()?;
         println!("{}", listener.local_addr()?);
         io::stdout().flush()?;
-        (system.serve)(listener, args.message).await
+        system.serve(listener, args.message).await
     })
 }
 
@@ -37,7 +34,7 @@ pub(crate) fn load(args: &LoadArgs) -> Result<()> {
     let load = args.load();
     give_up_after(load.warm_up + load.window + PATIENCE);
     let rss_start_kb = process::rss_kb(load.server_pid)?;
-    let figures = runtime.block_on((system.load)(load.clone()))?;
+    let figures = runtime.block_on(system.load(load.clone()))?;
     let row = Row::new(system.name, &load, rss_start_kb, &figures);
     println!("{}", serde_json::to_string(&row)?);
     // Ending now closes every connection; waiting for the callers would prove nothing.

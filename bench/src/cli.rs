@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::message::Message;
 use crate::row::Shape;
+use crate::sample::Message;
 use crate::window::Load;
 
 /// Compares Motet with other frameworks, and with floors below which none can go, in one

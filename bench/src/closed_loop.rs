@@ -12,7 +12,7 @@ use crate::histogram::Histogram;
 use crate::message::{Big, Message, Sample, Small};
 use crate::window::{self, Figures, Load};
 
-/// With several calls in flight one in so many is timed, and counts for all of them: two readings of
+/// With 16 calls in flight or more one in so many is timed, and counts for all of them: two readings of
 /// the clock are a noticeable part of a call, and the floors, whose callers are one loop, share theirs.
 const TIMED: u64 = 8;
 
@@ -47,7 +47,7 @@ where
 async fn run_with<M: Sample, C: Caller<M>>(load: &Load, clients: Vec<C>) -> Result<Figures> {
     let histogram = Arc::new(Histogram::new());
     let mut callers = JoinSet::new();
-    let timed = if load.in_flight > 1 { TIMED } else { 1 };
+    let timed = if load.in_flight >= 16 { TIMED } else { 1 };
     for (client, in_flight) in clients.iter().zip(load.in_flight_by_connection()) {
         for _ in 0..in_flight {
             callers.spawn(call_again_and_again(client.clone(), Arc::clone(&histogram), timed));

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use anyhow::{Result, ensure};
 use bytes::BytesMut;
 
-use crate::message::{Big, ProstSample, Sample, Small};
+use crate::message::{Big, ProstSample, Sample, SerdeSample, Small};
 use crate::{plain, timing};
 
 /// Prints a line for each codec and message.
@@ -64,7 +64,7 @@ fn protobuf<M: ProstSample>(message: &'static str) -> Case {
 }
 
 /// Motet's default codec: protobuf through serde.
-fn motet<M: Sample + motet_protobuf::Shape>(message: &'static str) -> Case {
+fn motet<M: SerdeSample + motet_protobuf::Shape>(message: &'static str) -> Case {
     case(
         "motet-protobuf",
         message,
@@ -74,7 +74,7 @@ fn motet<M: Sample + motet_protobuf::Shape>(message: &'static str) -> Case {
 }
 
 /// rmp-serde with field names, which lets a message grow.
-fn message_pack<M: Sample>(message: &'static str) -> Case {
+fn message_pack<M: SerdeSample>(message: &'static str) -> Case {
     case(
         "messagepack",
         message,
@@ -84,7 +84,7 @@ fn message_pack<M: Sample>(message: &'static str) -> Case {
 }
 
 /// serde_json.
-fn json<M: Sample>(message: &'static str) -> Case {
+fn json<M: SerdeSample>(message: &'static str) -> Case {
     case(
         "json",
         message,

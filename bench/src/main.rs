@@ -42,15 +42,18 @@ mod closed_loop;
 mod codec;
 mod compare;
 mod extras;
+mod heap;
 mod histogram;
 mod message;
 mod middlewares;
 mod net;
 mod plain;
 mod process;
+mod processes;
 mod report;
 mod row;
 mod runtime;
+mod sample;
 mod systems;
 mod timing;
 mod window;
@@ -70,7 +73,7 @@ fn run(cli: &Cli) -> Result<()> {
         None => compare::run(&cli.compare),
         Some(Command::Report { file }) => report::print_file(file),
         Some(Command::Systems) => {
-            for system in systems::ALL {
+            for system in systems::ALL.iter().chain(systems::BY_NAME) {
                 println!("{:<12} {}", system.name, system.per_call);
             }
             Ok(())

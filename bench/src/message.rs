@@ -1,10 +1,9 @@
-//! The two messages, what the handler does with them, and how a reply is checked.
+//! The two messages as prost has them.
 
-use anyhow::{Result, ensure};
-use clap::ValueEnum;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
+pub(crate) use crate::sample::{Message, Sample};
 pub(crate) use generated::{BenchmarkMessage as Big, Pair as Small};
 
 /// Types and tonic's client and server, generated from `proto/bench.proto`.
@@ -13,44 +12,10 @@ pub(crate) mod generated {
     tonic::include_proto!("bench");
 }
 
-/// Which of the two messages a row is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Message {
-    /// 581 bytes: 8 strings, 21 integers, 10 booleans.
-    Big,
-    /// 16 bytes: two fixed 64-bit integers.
-    Small,
-}
+/// A [`Sample`] that serde writes and reads.
+pub(crate) trait SerdeSample: Sample + Serialize + DeserializeOwned {}
 
-impl Message {
-    pub(crate) const ALL: [Self; 2] = [Self::Big, Self::Small];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Big => "big",
-            Self::Small => "small",
-        }
-    }
-}
-
-/// A message with a sample request and the handler that answers it.
-pub(crate) trait Sample: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// The request that every call sends.
-    fn sample() -> Self;
-
-    /// The handler, the same in every system.
-    fn handle(self) -> Self;
-
-    /// Whether the handler ran on the other side.
-    fn is_reply(&self) -> bool;
-
-    /// Fails when a reply is not the handler's, so that a broken system has no figures.
-    fn check_reply(&self) -> Result<()> {
-        ensure!(self.is_reply(), "a reply is not the handler's");
-        Ok(())
-    }
-}
+impl<M: Sample + Serialize + DeserializeOwned> SerdeSample for M {}
 
 /// A [`Sample`] that prost writes and reads.
 pub(crate) trait ProstSample: Sample + prost::Message + Default {}

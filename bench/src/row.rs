@@ -6,7 +6,7 @@ use std::str::FromStr;
 use anyhow::{Context, Error, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::message::Message;
+use crate::sample::Message;
 use crate::window::{Figures, Load};
 
 /// Connections and calls in flight over all of them, written `8:100`.

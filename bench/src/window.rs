@@ -9,10 +9,10 @@ use anyhow::{Context, Result, bail};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::allocations::{self, Heap};
+use crate::heap::{self, Heap};
 use crate::histogram::Histogram;
-use crate::message::Message;
 use crate::process;
+use crate::sample::Message;
 
 /// What the client process is asked to do.
 #[derive(Clone, Debug)]
@@ -113,7 +113,7 @@ impl Moment {
             server_cpu: process::cpu_time(server_pid)?,
             client_cpu: process::cpu_time(std::process::id())?,
             machine_cpu: process::machine_cpu_time()?,
-            heap: allocations::heap(),
+            heap: heap::heap(),
             at: Instant::now(),
         })
     }

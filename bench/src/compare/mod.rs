@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::allocations;
 use crate::cli::Compare;
+use crate::heap;
 use crate::report;
 use crate::row::{Row, Rows};
 
@@ -23,7 +23,7 @@ use plan::Plan;
 
 /// Runs everything, prints the tables, and fails if a row did.
 pub(crate) fn run(options: &Compare) -> Result<()> {
-    ensure!(!allocations::COUNTED, "a build that counts allocations is slower than the real one: it compares nothing");
+    ensure!(!heap::COUNTED, "a build that counts allocations is slower than the real one: it compares nothing");
     let plan = Plan::new(options)?;
     let pair = Pair::new(options, plan.window)?;
     let mut file = match &options.json {

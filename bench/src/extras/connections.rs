@@ -43,6 +43,13 @@ pub(super) const ALL: &[Extra] = &[
     },
     Extra {
         group: "idle",
+        case: "motet, after 20 calls each",
+        unit: "bytes each",
+        serve: |scratch| Box::pin(serve::<Motet>(scratch)),
+        load: |target| Box::pin(rested_motet(target)),
+    },
+    Extra {
+        group: "idle",
         case: "tonic, 10,000 idle",
         unit: "bytes each",
         serve: |scratch| Box::pin(serve::<Tonic>(scratch)),
@@ -106,6 +113,21 @@ async fn idle_motet(target: Target) -> Result<Outcome> {
     for _ in 0..IDLE {
         clients.push(call_motet(&target.address).await?);
     }
+    idle(&target, before).await
+}
+
+/// The same when each was in use before: what that needed must be given back.
+async fn rested_motet(target: Target) -> Result<Outcome> {
+    let before = process::rss_kb(target.pid)?;
+    let mut clients = Vec::new();
+    for _ in 0..IDLE {
+        let mut client = call_motet(&target.address).await?;
+        for _ in 1..20 {
+            client.call(&Small::sample()).await?.check_reply()?;
+        }
+        clients.push(client);
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
     idle(&target, before).await
 }
 

@@ -16,7 +16,7 @@ use crate::message::generated::Block;
 use crate::message::generated::blocks_client::BlocksClient as TonicClient;
 use crate::message::generated::blocks_server::{Blocks as TonicBlocks, BlocksServer as TonicServer};
 use crate::net;
-use crate::systems::{framed, motet as over_motet};
+use crate::systems::{floor_raw::Opaque, framed, motet as over_motet};
 
 const IN_FLIGHT: usize = 4;
 const KB_64: usize = 64 << 10;
@@ -70,40 +70,16 @@ async fn run(target: &Target, one: impl Fn(Meter) -> BoxFuture<'static, Result<(
     target.rate(&meter, tasks).await
 }
 
-/// Opaque frames that are echoed.
-#[derive(Clone)]
-struct Echo {
-    request: bytes::Bytes,
-    meter: Meter,
-}
-
-impl framed::Payloads for Echo {
-    fn answer(&self, request: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        out.extend_from_slice(request);
-        Ok(())
-    }
-
-    fn ask(&self, out: &mut Vec<u8>) -> Result<()> {
-        out.extend_from_slice(&self.request);
-        Ok(())
-    }
-
-    fn accept(&self, reply: &[u8]) -> Result<()> {
-        ensure!(reply.len() == self.request.len(), "not an echo");
-        self.meter.add(reply.len() as u64);
-        Ok(())
-    }
-}
-
 async fn serve_floor(scratch: Scratch) -> Result<()> {
     let listener = net::listen()?;
     scratch.announce(listener.local_addr()?)?;
-    framed::serve(listener, Echo { request: bytes::Bytes::new(), meter: Meter::default() }).await
+    framed::serve(listener, Opaque::new(Vec::new(), |_| {})).await
 }
 
 async fn load_floor(target: Target, size: usize) -> Result<Outcome> {
     let meter = Meter::default();
-    let echo = Echo { request: vec![b'm'; size].into(), meter: meter.clone() };
+    let counted = meter.clone();
+    let echo = Opaque::new(vec![b'm'; size], move |bytes| counted.add(bytes as u64));
     let mut tasks = JoinSet::new();
     let stream = net::connect(target.address.parse()?).await?;
     tasks.spawn(framed::keep_in_flight(stream, echo, IN_FLIGHT, Arc::new(Histogram::new())));

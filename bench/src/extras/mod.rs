@@ -5,10 +5,10 @@
 //! figure, cases alternate, and the median of the rounds counts. To add a case, write a line of
 //! its group with what serves and what loads.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -19,8 +19,9 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use crate::cli::{ExtraLoad, ExtraServe, Extras};
+use crate::processes::{self, Server};
 use crate::row::Spread;
-use crate::{allocations, net, process, runtime};
+use crate::{heap, net, process, runtime};
 
 mod connections;
 mod large;
@@ -150,7 +151,7 @@ struct Moment {
 
 /// Measures the chosen groups and prints a table.
 pub(crate) fn run(options: &Extras) -> Result<()> {
-    ensure!(!allocations::COUNTED, "a build that counts allocations is slower than the real one");
+    ensure!(!heap::COUNTED, "a build that counts allocations is slower than the real one");
     let mut extras = all();
     for group in &options.groups {
         ensure!(
@@ -160,9 +161,7 @@ pub(crate) fn run(options: &Extras) -> Result<()> {
         );
     }
     extras.retain(|extra| options.groups.is_empty() || options.groups.iter().any(|group| group == extra.group));
-    let cores = process::cores()?;
-    let first = *cores.first().context("no core to run on")?;
-    let cores = (first, *cores.get(1).unwrap_or(&first));
+    let cores = processes::cores()?;
 
     let mut outcomes: Vec<Vec<Outcome>> = extras.iter().map(|_| Vec::new()).collect();
     let mut failures = 0;
@@ -215,16 +214,9 @@ fn print_line(extra: &Extra, outcomes: &[Outcome]) {
 
 fn measure(extra: &Extra, options: &Extras, cores: (usize, usize)) -> Result<Outcome> {
     let folder = tempfile::tempdir()?;
-    let server = start_server(extra, folder.path(), cores.0)?;
-    let output = command("extra-load", extra, folder.path(), cores.1)?
-        .args(["--server", &server.address, "--server-pid", &server.process.id().to_string()])
-        .args(["--warm-up", &options.warm_up.as_secs_f64().to_string()])
-        .args(["--seconds", &options.seconds.as_secs_f64().to_string()])
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()?;
-    ensure!(output.status.success(), "the client ended: {}", output.status);
-    serde_json::from_slice(&output.stdout).context("not an outcome")
+    let server = Server::start(command("extra-serve", extra, folder.path(), cores.0)?)?;
+    let client = command("extra-load", extra, folder.path(), cores.1)?;
+    server.measured_by(client, options.warm_up, options.seconds)
 }
 
 fn command(child: &str, extra: &Extra, scratch: &Path, core: usize) -> Result<Command> {
@@ -233,39 +225,12 @@ fn command(child: &str, extra: &Extra, scratch: &Path, core: usize) -> Result<Co
     Ok(command)
 }
 
-struct Server {
-    process: Child,
-    address: String,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn start_server(extra: &Extra, scratch: &Path, core: usize) -> Result<Server> {
-    let mut command = command("extra-serve", extra, scratch, core)?;
-    let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-    let mut address = String::new();
-    let out = process.stdout.take().context("its standard output is piped")?;
-    let read = BufReader::new(out).read_line(&mut address);
-    let server = Server { process, address: address.trim().to_owned() };
-    read?;
-    ensure!(!server.address.is_empty(), "the server ended before it listened");
-    Ok(server)
-}
-
 /// The server process of a figure.
 pub(crate) fn serve(args: &ExtraServe) -> Result<()> {
     let extra = find(&args.place.group, &args.place.case)?;
     process::pin(args.place.core)?;
     process::raise_open_files();
-    std::thread::spawn(|| {
-        let _ = std::io::Read::read(&mut std::io::stdin(), &mut [0]);
-        std::process::exit(0);
-    });
+    processes::end_with_input();
     runtime::build(Some(1))?.block_on((extra.serve)(Scratch(args.place.scratch.clone())))
 }
 

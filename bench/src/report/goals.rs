@@ -70,20 +70,29 @@ const GOALS: &[Goal] = &[
     goal(5, "rps vs tarpc", Big, MUX, Against("tarpc", Field::Rps), AtLeast(3.3)),
     goal(5, "rps vs tarpc", Big, FEW, Against("tarpc", Field::Rps), AtLeast(2.3)),
     goal(5, "rps vs tarpc", Big, ONE, AgainstIfAwake("tarpc", Field::Rps), AtLeast(1.15)),
+    // A binary of its own: measured when it is asked for.
+    goal(6, "rps vs volo", Big, MUX, Against("volo", Field::Rps), AtLeast(4.5)),
     goal(7, "p99 ÷ (in flight ÷ rps)", Big, DEEP, Unfairness, AtMost(2.0)),
     goal(8, "rps vs tonic", Small, MUX, Against("tonic", Field::Rps), AtLeast(12.0)),
     goal(9, "motet-serde: rps vs motet", Big, MUX, Of("motet-serde", SUBJECT, Field::Rps), AtLeast(0.9)),
     goal(10, "cost of counting: server cpu", Big, MUX, Of(SUBJECT, "motet-uncounted", Field::ServerCpu), AtMost(1.03)),
+    goal(11, "motet-grpc: rps vs tonic", Big, MUX, Of("motet-grpc", "tonic", Field::Rps), AtLeast(0.97)),
+    goal(11, "motet-grpc: rps vs tonic", Big, DEEP, Of("motet-grpc", "tonic", Field::Rps), AtLeast(0.97)),
+    goal(11, "motet-grpc: server cpu", Big, MUX, Of("motet-grpc", "tonic", Field::ServerCpu), AtMost(1.0)),
+    goal(11, "motet-grpc: server cpu", Big, DEEP, Of("motet-grpc", "tonic", Field::ServerCpu), AtMost(1.0)),
+    goal(12, "motet-http: server cpu vs axum", Big, MUX, Of("motet-http", "axum-json", Field::ServerCpu), AtMost(1.2)),
     goal(16, "server MB at start", Big, ONE, Megabytes(Field::RssStart), AtMost(7.0)),
     goal(16, "server MB", Big, CROWD, Megabytes(Field::Rss), AtMost(14.0)),
 ];
 
 pub(super) fn write(out: &mut String, rows: &Rows) {
-    if !rows.distinct(|row| row.system.clone()).iter().any(|system| system == SUBJECT) {
+    let all = rows.distinct(|row| row.system.clone()).iter().any(|system| system == SUBJECT);
+    let told: Vec<_> = GOALS.iter().filter(|goal| all || goal.spread(rows).is_some()).collect();
+    if told.is_empty() {
         return;
     }
     put_line(out, format_args!("goals of {SUBJECT}: median (min–max)"));
-    for goal in GOALS {
+    for goal in told {
         put_line(
             out,
             format_args!(

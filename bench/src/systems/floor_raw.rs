@@ -1,6 +1,7 @@
 //! `floor-raw`: what frames and sockets cost without any codec.
 
 use anyhow::{Result, ensure};
+use bytes::Bytes;
 use prost::Message as _;
 use tokio::net::TcpListener;
 
@@ -18,30 +19,37 @@ impl System for FloorRaw {
         decoding";
 
     async fn serve(listener: TcpListener, message: Message) -> Result<()> {
-        framed::serve(listener, Opaque::new(message)).await
+        framed::serve(listener, opaque(message)).await
     }
 
     async fn load(load: Load) -> Result<Figures> {
-        framed::load(&load, Opaque::new(load.message)).await
+        framed::load(&load, opaque(load.message)).await
     }
 }
 
+/// Frames of opaque bytes, which are echoed.
 #[derive(Clone)]
-struct Opaque {
-    request: Vec<u8>,
+pub(crate) struct Opaque<F> {
+    request: Bytes,
+    /// Told of the length of each echo.
+    echoed: F,
 }
 
-impl Opaque {
-    fn new(message: Message) -> Self {
-        let request = match message {
-            Message::Big => Big::sample().encode_to_vec(),
-            Message::Small => Small::sample().encode_to_vec(),
-        };
-        Self { request }
+fn opaque(message: Message) -> Opaque<fn(usize)> {
+    let request = match message {
+        Message::Big => Big::sample().encode_to_vec(),
+        Message::Small => Small::sample().encode_to_vec(),
+    };
+    Opaque::new(request, |_| {})
+}
+
+impl<F> Opaque<F> {
+    pub(crate) fn new(request: impl Into<Bytes>, echoed: F) -> Self {
+        Self { request: request.into(), echoed }
     }
 }
 
-impl framed::Payloads for Opaque {
+impl<F: Fn(usize) + Clone + Send + 'static> framed::Payloads for Opaque<F> {
     fn answer(&self, request: &[u8], out: &mut Vec<u8>) -> Result<()> {
         out.extend_from_slice(request);
         Ok(())
@@ -54,6 +62,7 @@ impl framed::Payloads for Opaque {
 
     fn accept(&self, reply: &[u8]) -> Result<()> {
         ensure!(reply.len() == self.request.len(), "not an echo");
+        (self.echoed)(reply.len());
         Ok(())
     }
 }

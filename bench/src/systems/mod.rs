@@ -6,22 +6,24 @@
 //!
 //! [`Sample::handle`]: crate::message::Sample::handle
 
-use std::future::Future;
-
 use anyhow::{Context, Result};
-use futures_util::future::BoxFuture;
-use tokio::net::TcpListener;
 
-use crate::message::Message;
-use crate::window::{Figures, Load};
+#[cfg(test)]
+use crate::{message::Message, window::Load};
 
+mod apart;
+mod entry;
 mod floor_codec;
-mod floor_raw;
+pub(crate) mod floor_raw;
 pub(crate) mod framed;
+mod http;
 pub(crate) mod motet;
+mod motet_grpc;
 mod motet_serde;
 mod tarpc;
 pub(crate) mod tonic;
+
+pub(crate) use entry::{Entry, System};
 
 /// The systems, in the order in which a round runs them.
 pub(crate) const ALL: &[Entry] = &[
@@ -35,52 +37,15 @@ pub(crate) const ALL: &[Entry] = &[
     Entry::of::<tarpc::Tarpc>(),
 ];
 
-/// A framework, or a floor, that can serve and call the benchmark's two methods.
-pub(crate) trait System: 'static {
-    /// Its name on the command line and in every row.
-    const NAME: &'static str;
-
-    /// What it does for one call on each side, for an honest comparison.
-    const PER_CALL: &'static str;
-
-    /// Whether it runs on a single-thread runtime, unless the command line says otherwise.
-    const SINGLE_THREAD: bool = false;
-
-    /// Serves until it is dropped. `message` is what the clients of this row send, for a
-    /// system whose wire does not name the method.
-    fn serve(listener: TcpListener, message: Message) -> impl Future<Output = Result<()>> + Send + 'static;
-
-    /// Connects, then measures: through [`closed_loop::run`](crate::closed_loop::run)
-    /// for a system whose client multiplexes calls.
-    fn load(load: Load) -> impl Future<Output = Result<Figures>> + Send + 'static;
-}
-
-/// A [`System`] as a value.
-#[derive(Clone, Copy)]
-pub(crate) struct Entry {
-    pub(crate) name: &'static str,
-    pub(crate) per_call: &'static str,
-    pub(crate) single_thread: bool,
-    pub(crate) serve: fn(TcpListener, Message) -> BoxFuture<'static, Result<()>>,
-    pub(crate) load: fn(Load) -> BoxFuture<'static, Result<Figures>>,
-}
-
-impl Entry {
-    const fn of<S: System>() -> Self {
-        Self {
-            name: S::NAME,
-            per_call: S::PER_CALL,
-            single_thread: S::SINGLE_THREAD,
-            serve: |listener, message| Box::pin(S::serve(listener, message)),
-            load: |load| Box::pin(S::load(load)),
-        }
-    }
-}
+/// Systems that are measured when they are asked for by name: Motet's other protocols with what they are
+/// compared with, and one with a binary of its own, which is built then.
+pub(crate) const BY_NAME: &[Entry] =
+    &[Entry::of::<motet_grpc::MotetGrpc>(), Entry::of::<http::MotetHttp>(), Entry::of::<http::AxumJson>(), apart::VOLO];
 
 /// The system of that name.
 pub(crate) fn find(name: &str) -> Result<&'static Entry> {
-    ALL.iter().find(|entry| entry.name == name).with_context(|| {
-        let known: Vec<_> = ALL.iter().map(|entry| entry.name).collect();
+    ALL.iter().chain(BY_NAME).find(|entry| entry.name == name).with_context(|| {
+        let known: Vec<_> = ALL.iter().chain(BY_NAME).map(|entry| entry.name).collect();
         format!("no system {name:?}; there are {}", known.join(", "))
     })
 }
@@ -105,13 +70,14 @@ pub(crate) fn smoke_load(message: Message) -> Load {
 mod tests {
     use super::*;
     use crate::net;
+    use crate::window::Figures;
 
     async fn smoke(entry: &Entry, message: Message) -> Result<Figures> {
         let listener = net::listen()?;
         let load = Load { server: listener.local_addr()?, ..smoke_load(message) };
         tokio::select! {
-            figures = (entry.load)(load) => figures,
-            ended = (entry.serve)(listener, message) => {
+            figures = entry.load(load) => figures,
+            ended = entry.serve(listener, message) => {
                 ended?;
                 anyhow::bail!("the server stopped")
             }
@@ -120,7 +86,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_system_answers_both_messages() {
-        for entry in ALL {
+        for entry in ALL.iter().chain(BY_NAME).filter(|entry| matches!(entry.runs, entry::Runs::Here { .. })) {
             for message in Message::ALL {
                 let figures =
                     smoke(entry, message).await.unwrap_or_else(|error| panic!("{} {message:?}: {error:#}", entry.name));
@@ -137,8 +103,8 @@ mod tests {
         let load = Load { server: listener.local_addr().expect("an address"), ..smoke_load(Message::Big) };
         let entry = find("floor-codec").expect("a registered system");
         let figures = tokio::select! {
-            figures = (entry.load)(load) => figures.map(|_| ()),
-            ended = (entry.serve)(listener, Message::Small) => ended,
+            figures = entry.load(load) => figures.map(|_| ()),
+            ended = entry.serve(listener, Message::Small) => ended,
         };
         assert!(figures.is_err());
     }

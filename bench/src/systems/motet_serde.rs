@@ -28,6 +28,11 @@ impl Bench for Handlers {
     }
 }
 
+/// The service, for other protocols.
+pub(crate) fn service() -> impl motet::IntoService {
+    BenchServer::new(Handlers)
+}
+
 pub(crate) struct MotetSerde;
 
 impl System for MotetSerde {

@@ -25,7 +25,8 @@ pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
 /// The exit codes of `motet`.
 pub(crate) mod exit {
-    /// A call was answered with an error Status; of a bench, every call.
+    /// A call was answered with an error Status; of a bench, every call. `motet check` found a break,
+    /// `motet proto export` a number that would change.
     pub(crate) const STATUS: u8 = 1;
     /// The command line, the JSON or a file was wrong.
     pub(crate) const USAGE: u8 = 2;
@@ -44,7 +45,8 @@ pub(crate) mod exit {
     pub(crate) const HELP: &str = "\
 Exit codes:
   0    done
-  1    a call was answered with an error; `motet bench`: every call failed
+  1    a call was answered with an error; `motet bench`: every call failed; `motet check`: callers
+       would break; `motet proto export`: a number would change
   2    the command line, the JSON or a file is wrong
   3    nothing to talk to: no such service or method, no node, no registry, no connection
   4    the time ran out

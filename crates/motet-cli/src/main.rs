@@ -4,12 +4,15 @@ mod answer;
 mod bench;
 mod body;
 mod call;
+mod check;
 mod completions;
 mod demo;
 mod describe;
+mod descriptors;
 mod doctor;
 mod duration;
 mod failure;
+mod generate;
 mod global;
 mod health;
 mod input;
@@ -18,6 +21,7 @@ mod new;
 mod nodes;
 mod output;
 mod process;
+mod proto;
 mod run;
 mod services;
 mod session;
@@ -63,6 +67,12 @@ enum Command {
     Nodes(nodes::Args),
     /// Show what services offer: methods, fields, rules, documentation.
     Describe(describe::Args),
+    /// Write services as .proto files for other languages.
+    Proto(proto::Args),
+    /// Make Rust of .proto files: messages, traits, servers and clients.
+    Gen(generate::Args),
+    /// Compare services with what callers know, and say what would break them.
+    Check(check::Args),
     /// Make a call and print the reply.
     Call(call::Args),
     /// Make a call of any kind: messages in and out as lines of JSON.
@@ -107,6 +117,9 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Services(args) => services::run(args, &cli.global).await,
         Command::Nodes(args) => nodes::run(args, &cli.global).await,
         Command::Describe(args) => describe::run(args, &cli.global).await,
+        Command::Proto(args) => proto::run(args, &cli.global).await,
+        Command::Gen(args) => generate::run(args, &cli.global).await,
+        Command::Check(args) => check::run(args, &cli.global).await,
         Command::Call(args) => call::run(args, &cli.global).await,
         Command::Stream(args) => stream::run(args, &cli.global).await,
         Command::Stats(args) => stats::run(args, &cli.global).await,

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use motet::{
     CallOptions, Client, ClientConfig, ClientTls, ClientTlsConfig, Context, Endpoint, NativeClient, NativeConfig, Node,
     Registries, Registry, ServiceClient, Status, TcpTransport, UnixTransport,
+    grpc::{GrpcClient, GrpcConfig},
 };
 use tokio::time::Instant;
 
@@ -65,6 +66,7 @@ impl Session {
         let cx = global.meta.iter().try_fold(Context::new(), |cx, pair| with_metadata(&cx, pair))?;
         let client = Client::builder().config(config);
         let mut client = client.protocol(Arc::new(NativeClient::new(NativeConfig::default())));
+        client = client.protocol(Arc::new(GrpcClient::new(GrpcConfig::default())));
         client = match tls(global)? {
             Some(tls) => client
                 .transport(Arc::new(TcpTransport::new().with_tls(tls.clone())))

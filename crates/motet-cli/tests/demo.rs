@@ -37,7 +37,9 @@ fn start(place: &Place) -> (Beside, Vec<String>) {
 fn every_line_that_is_printed_works_as_printed() {
     let place = Place::new();
     let (mut demo, lines) = start(&place);
+    let (curl, lines) = lines.split_last().expect("lines");
     assert_eq!(lines.len(), ANSWERS.len(), "{lines:#?}");
+    assert!(run_support::curl(curl).ends_with(r#"{"text":"Hello, world!"}"#), "{curl}");
     for (line, (well, shown, parts)) in lines.iter().zip(ANSWERS) {
         assert!(line.contains(shown), "{line}");
         let mut shell = place.command("sh", ".");

@@ -83,6 +83,7 @@ fn the_page_is_true() {
     assert!(line.trim() == printed[4].trim() && serving.ends_with("by hello"), "{serving}\n{line}");
     let answered = reader.types(call.1, ".");
     let cold = begun.elapsed();
+    assert!(run_support::curl(&run.expect("curl http://", SOON)).ends_with(r#"{"text":"Hello, world!"}"#));
     assert_eq!((answered.0, answered.1.trim()), (true, first.1));
 
     let mut warm = Duration::ZERO;

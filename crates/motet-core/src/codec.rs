@@ -13,6 +13,8 @@ use crate::{
     diagnose::{self, Problem},
 };
 
+mod structure;
+
 /// How deep values of any codec may nest.
 pub(crate) const MAX_DEPTH: usize = 100;
 
@@ -67,7 +69,7 @@ impl Codec {
         }
     }
 
-    /// As [`Codec::encode`], for values that binary protobuf cannot carry.
+    /// As [`Codec::encode`], for values without a protobuf shape: they are a `google.protobuf.Struct`.
     pub(crate) fn encode_plain<T: Serialize>(&self, value: &T, out: &mut BytesMut) -> Result<()> {
         match &self.0 {
             Kind::Json => serde_json::to_writer(out.writer(), value).map_err(|e| unencodable(self, e)),
@@ -76,7 +78,8 @@ impl Codec {
                 value.serialize(&mut serializer).map_err(|e| unencodable(self, e))
             }
             Kind::Other(encoding) => encoding.encode(Encode(value), out),
-            Kind::Protobuf | Kind::Raw => Err(self.unsupported()),
+            Kind::Protobuf => structure::encode(value, out).map_err(|e| unencodable(self, e)),
+            Kind::Raw => Err(self.unsupported()),
         }
     }
 
@@ -112,7 +115,12 @@ impl Codec {
                     .map_err(|status| self.refused(encoding, bytes, status, diagnose::trace_type::<T>))?;
                 value.ok_or_else(|| undecodable(self, "the codec gave no value"))
             }
-            Kind::Protobuf | Kind::Raw => Err(self.unsupported()),
+            Kind::Protobuf => {
+                let json = structure::to_json(bytes).map_err(|problem| undecodable(self, &problem))?;
+                serde_json::from_slice(&json)
+                    .map_err(|_| undecodable(self, &diagnose::json(&json, diagnose::trace_type::<T>)))
+            }
+            Kind::Raw => Err(self.unsupported()),
         }
     }
 

@@ -2,9 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use motet_protobuf::Body;
 use serde::{Deserialize, Serialize};
 
 use crate::{Result, Status, spelling};
+
+mod file;
+mod text;
 
 /// The four kinds of methods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,9 +46,11 @@ pub enum Family {
     /// `#[motet::message]` types: protobuf, JSON, MessagePack and registered codecs.
     #[default]
     Serde,
-    /// Types with serde only: JSON, MessagePack and registered codecs.
+    /// Types with serde only: JSON, MessagePack, registered codecs, and protobuf as
+    /// `google.protobuf.Struct`.
     Plain,
-    /// prost types: binary protobuf.
+    /// prost types: binary protobuf; with serde, as motet-build generates them, JSON and MessagePack as
+    /// well.
     Proto,
     /// Bytes of any content type.
     Raw,
@@ -294,6 +301,11 @@ pub struct ServiceDescriptor {
     pub proto_name: String,
     /// The methods in order of declaration.
     pub methods: Vec<Arc<MethodDescriptor>>,
+    /// The service as protobuf knows it: an encoded `google.protobuf.FileDescriptorSet` of the file
+    /// that holds the service and of those that it imports; `google/protobuf/empty.proto` and
+    /// `struct.proto` may be left out. Empty where there is none. In JSON it is base64.
+    #[serde(default, skip_serializing_if = "Bytes::is_empty", with = "text")]
+    pub protobuf: Bytes,
 }
 
 /// A descriptor as it is read, before its methods know their names in other protocols.
@@ -308,12 +320,14 @@ struct Unspelled {
     #[serde(default)]
     proto_name: String,
     methods: Vec<Arc<MethodDescriptor>>,
+    #[serde(default, with = "text")]
+    protobuf: Bytes,
 }
 
 impl From<Unspelled> for ServiceDescriptor {
     fn from(read: Unspelled) -> ServiceDescriptor {
-        let Unspelled { name, version, docs, ident, proto_name, methods } = read;
-        let mut service = ServiceDescriptor { name, version, docs, ident, proto_name, methods };
+        let Unspelled { name, version, docs, ident, proto_name, methods, protobuf } = read;
+        let mut service = ServiceDescriptor { name, version, docs, ident, proto_name, methods, protobuf };
         service.spell();
         service
     }
@@ -336,8 +350,32 @@ impl ServiceDescriptor {
     #[must_use]
     pub fn ident(mut self, ident: impl Into<String>) -> ServiceDescriptor {
         self.ident = ident.into();
-        let package: String = self.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        self.proto_name = format!("{package}.{}", self.ident);
+        self.proto_name = format!("{}.{}", spelling::package(&self.name), self.ident);
+        self
+    }
+
+    /// Sets the full name as a protobuf service, such as `acme.shop.v1.Cart`, in place of that which
+    /// [`ServiceDescriptor::ident`] makes.
+    #[must_use]
+    pub fn proto_name(mut self, name: impl Into<String>) -> ServiceDescriptor {
+        self.proto_name = name.into();
+        self.spell();
+        self
+    }
+
+    /// Sets [`ServiceDescriptor::protobuf`], the files behind a service that a `.proto` file declares.
+    #[must_use]
+    pub fn descriptor_set(mut self, set: impl Into<Bytes>) -> ServiceDescriptor {
+        self.protobuf = set.into();
+        self
+    }
+
+    /// Sets [`ServiceDescriptor::protobuf`] from what the methods take and give, in the order of the
+    /// methods; those of which one is not known are not in it. Called last: documentation and options
+    /// of the methods go into it.
+    #[must_use]
+    pub fn bodies(mut self, bodies: &[(Option<Body>, Option<Body>)]) -> ServiceDescriptor {
+        self.protobuf = file::set_of(&self, bodies);
         self
     }
 

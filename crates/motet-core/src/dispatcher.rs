@@ -31,6 +31,8 @@ pub struct Dispatcher {
 /// Every method by its names.
 #[derive(Clone, Default)]
 struct Table {
+    /// How often it was changed.
+    revision: u64,
     services: Vec<Arc<ServiceDescriptor>>,
     /// `greeter/hello`
     by_path: Map<String, Route>,
@@ -38,15 +40,19 @@ struct Table {
     by_proto: Map<String, Option<Route>>,
     /// `Greeter.Hello`; `None` where two services have the name.
     by_dotted: Map<String, Option<Route>>,
+    /// `greeter.Hello`: the service's own name, where nothing else is spelled so.
+    by_service: Map<String, Option<Route>>,
 }
 
 impl Table {
     fn index(&mut self) {
-        (self.by_proto, self.by_dotted) = (Map::default(), Map::default());
+        self.revision += 1;
+        (self.by_proto, self.by_dotted, self.by_service) = Default::default();
         for route in self.by_path.values() {
             let names = [
                 (&mut self.by_proto, route.method().proto_path().to_owned()),
                 (&mut self.by_dotted, route.method().dotted()),
+                (&mut self.by_service, crate::spelling::by_service(route.method())),
             ];
             for (index, name) in names {
                 index.entry(name).and_modify(|twice| *twice = None).or_insert_with(|| Some(route.clone()));
@@ -64,6 +70,11 @@ impl Dispatcher {
     /// The codecs that calls may arrive in.
     pub fn codecs(&self) -> &Codecs {
         &self.codecs
+    }
+
+    /// Changes whenever a service is added or removed: for protocols that keep an index of their own.
+    pub fn revision(&self) -> u64 {
+        self.table.load().revision
     }
 
     /// Puts all routes of a service in place at once.
@@ -110,8 +121,11 @@ impl Dispatcher {
     }
 
     /// The route of a name such as `Greeter.Hello`; `None` also where two services have that name.
+    /// With the service's own name, `greeter.Hello`, it is found as well: Go programs register under
+    /// names of lower case too.
     pub fn find_dotted(&self, name: &str) -> Option<Route> {
-        self.table.load().by_dotted.get(name).cloned().flatten()
+        let table = self.table.load();
+        table.by_dotted.get(name).or_else(|| table.by_service.get(name)).cloned().flatten()
     }
 
     /// The route of a path such as `greeter/hello`.
@@ -362,7 +376,7 @@ mod tests {
         add(&dispatcher, "a", &["b"]).expect("free");
         assert!(add(&dispatcher, "a", &["c", "b"]).is_err());
         assert!(dispatcher.resolve("a/c").is_err(), "nothing of a refused set is in place");
-        assert_eq!(dispatcher.services().len(), 1);
+        assert_eq!((dispatcher.services().len(), dispatcher.revision()), (1, 1));
         dispatcher.remove("a");
         assert!(dispatcher.services().is_empty() && dispatcher.find_dotted("Greeter.B").is_none());
         assert!(add(&dispatcher, "a", &["b"]).is_ok());
@@ -378,6 +392,7 @@ mod tests {
         add(&dispatcher, "south", &["say_hi"]).expect("free");
         assert_eq!(path(dispatcher.find_proto("south.Greeter/SayHi")), Some("south/say_hi".to_owned()));
         assert!(dispatcher.find_dotted("Greeter.SayHi").is_none(), "which one is meant?");
+        assert_eq!(path(dispatcher.find_dotted("south.SayHi")), Some("south/say_hi".to_owned()), "this one");
         dispatcher.remove("north");
         assert_eq!(path(dispatcher.find_dotted("Greeter.SayHi")), Some("south/say_hi".to_owned()));
     }

@@ -34,6 +34,8 @@ mod middleware;
 mod node;
 mod offences;
 mod payload;
+#[doc(hidden)]
+pub mod proto_json;
 mod protocol;
 mod registry;
 mod service;
@@ -60,7 +62,7 @@ pub use map::{Map, Set};
 pub use memory::{MemoryRegistry, MemoryTransport};
 pub use message::{
     ArgumentTuple, Arguments, Carried, Carry, Empty, Format, InValue, Lone, Message, MessageType, Named, Names, Plain,
-    PlainFormat, Portable, ProtoFormat, RawCarry, SerdeFormat, Unit, Value, Whole,
+    PlainFormat, Portable, ProtoFormat, ProtoSerdeFormat, RawCarry, SerdeFormat, Unit, Value, Whole,
 };
 pub use metadata::{Metadata, MetadataValue};
 pub use middleware::{Middleware, Next};
@@ -84,10 +86,11 @@ pub use transport::{Accepted, Listener, Transport, Transports};
 /// What the macros' expansions name; not for use by hand, and free to change in any release.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::{Message, validate};
+    pub use crate::{__proto_json as proto_json, Message, proto_json as proto, validate};
     pub use garde;
     pub use motet_protobuf as protobuf;
     pub use prost;
+    pub use prost_types;
     pub use schemars;
     pub use serde;
     pub use serde_bytes;

@@ -7,7 +7,7 @@ mod closure;
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
-use motet_protobuf::{Describe, FieldDesc, FieldType, Shape, order, single};
+use motet_protobuf::{Body, Describe, FieldDesc, FieldType, Shape, order, single};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -15,7 +15,8 @@ use crate::{Codec, Family, Result, Status, validate::Validate};
 
 pub use arguments::{ArgumentTuple, Arguments, Names};
 pub use carry::{
-    Carry, Format, InValue, Lone, Named, PlainFormat, Portable, ProtoFormat, RawCarry, SerdeFormat, Unit, Whole,
+    Carry, Format, InValue, Lone, Named, PlainFormat, Portable, ProtoFormat, ProtoSerdeFormat, RawCarry, SerdeFormat,
+    Unit, Whole,
 };
 pub use closure::Carried;
 
@@ -31,6 +32,7 @@ pub struct MessageType<T> {
     pub(crate) check: fn(&T) -> Result<()>,
     pub(crate) schema: fn() -> serde_json::Value,
     pub(crate) family: Family,
+    pub(crate) protobuf: Option<Body>,
 }
 
 impl<T> MessageType<T> {
@@ -43,7 +45,7 @@ impl<T> MessageType<T> {
         check: fn(&T) -> Result<()>,
         schema: fn() -> serde_json::Value,
     ) -> MessageType<T> {
-        MessageType { encode, decode, check, schema, family }
+        MessageType { encode, decode, check, schema, family, protobuf: None }
     }
 
     /// The same type with its constraints checked by `check`.
@@ -85,6 +87,12 @@ impl<T> MessageType<T> {
         (self.check)(value)
     }
 
+    /// What the body is in a protobuf file, where its type tells: not that of prost messages, which
+    /// have a file of their own, of bytes and of types made by [`MessageType::new`].
+    pub const fn protobuf(&self) -> Option<Body> {
+        self.protobuf
+    }
+
     /// The JSON schema of the body.
     pub fn schema(&self) -> serde_json::Value {
         (self.schema)()
@@ -103,13 +111,15 @@ where
             check: |value| crate::validate::check(value),
             schema: json_schema::<T>,
             family: Family::Serde,
+            protobuf: Some(Body::Message(T::TYPE)),
         }
     }
 }
 
 impl<T: Serialize + DeserializeOwned + JsonSchema> MessageType<T> {
-    /// A type with serde and a JSON schema only: JSON, MessagePack and registered codecs. Its
-    /// constraints, if it has any, are added by [`MessageType::with_check`].
+    /// A type with serde and a JSON schema only: JSON, MessagePack and registered codecs; protobuf as
+    /// `google.protobuf.Struct`. Its constraints, if it has any, are added by
+    /// [`MessageType::with_check`].
     pub const fn plain() -> MessageType<T> {
         MessageType {
             encode: |value, codec, out| codec.encode_plain(value, out),
@@ -117,6 +127,7 @@ impl<T: Serialize + DeserializeOwned + JsonSchema> MessageType<T> {
             check: |_| Ok(()),
             schema: json_schema::<T>,
             family: Family::Plain,
+            protobuf: Some(Body::Struct),
         }
     }
 }
@@ -137,6 +148,7 @@ impl MessageType<Empty> {
             check: |_| Ok(()),
             schema: json_schema::<Empty>,
             family,
+            protobuf: Some(Body::Empty),
         }
     }
 }
@@ -145,28 +157,54 @@ impl<T: prost::Message + Default> MessageType<T> {
     /// A prost message: binary protobuf only.
     pub const fn proto() -> MessageType<T> {
         MessageType {
-            encode: |value, codec, out| {
-                if *codec != Codec::PROTOBUF {
-                    return Err(codec.unsupported());
-                }
-                // Into a slice: prost writes byte by byte, for which `BytesMut` takes four times as long.
-                let start = out.len();
-                out.resize(start + value.encoded_len(), 0);
-                value.encode_raw(&mut &mut out[start..]);
-                Ok(())
+            encode: |value, codec, out| match *codec == Codec::PROTOBUF {
+                true => encode_prost(value, out),
+                false => Err(codec.unsupported()),
             },
-            decode: |codec, bytes, value| {
-                if *codec != Codec::PROTOBUF {
-                    return Err(codec.unsupported());
-                }
-                let read = value.insert(T::default()).merge(&bytes[..]);
-                read.map_err(|error| crate::codec::undecodable(codec, &crate::diagnose::prost(&error)))
+            decode: |codec, bytes, value| match *codec == Codec::PROTOBUF {
+                true => decode_prost(bytes, value),
+                false => Err(codec.unsupported()),
             },
             check: |_| Ok(()),
             schema: || serde_json::json!({ "type": "object" }),
             family: Family::Proto,
+            protobuf: None,
         }
     }
+}
+
+impl<T: prost::Message + Default + Serialize + DeserializeOwned + JsonSchema> MessageType<T> {
+    /// A prost message with serde, as motet-build generates it: binary protobuf, JSON, MessagePack and
+    /// registered codecs.
+    pub const fn proto_with_serde() -> MessageType<T> {
+        MessageType {
+            encode: |value, codec, out| match *codec == Codec::PROTOBUF {
+                true => encode_prost(value, out),
+                false => codec.encode_plain(value, out),
+            },
+            decode: |codec, bytes, value| match *codec == Codec::PROTOBUF {
+                true => decode_prost(bytes, value),
+                false => codec.decode_plain(bytes).map(|read| *value = Some(read)),
+            },
+            check: |_| Ok(()),
+            schema: json_schema::<T>,
+            family: Family::Proto,
+            protobuf: None,
+        }
+    }
+}
+
+fn encode_prost<T: prost::Message>(value: &T, out: &mut BytesMut) -> Result<()> {
+    // Into a slice: prost writes byte by byte, for which `BytesMut` takes four times as long.
+    let start = out.len();
+    out.resize(start + value.encoded_len(), 0);
+    value.encode_raw(&mut &mut out[start..]);
+    Ok(())
+}
+
+fn decode_prost<T: prost::Message + Default>(bytes: &Bytes, value: &mut Option<T>) -> Result<()> {
+    let read = value.insert(T::default()).merge(&bytes[..]);
+    read.map_err(|error| crate::codec::undecodable(&Codec::PROTOBUF, &crate::diagnose::prost(&error)))
 }
 
 impl MessageType<Bytes> {
@@ -184,6 +222,7 @@ impl MessageType<Bytes> {
             check: |_| Ok(()),
             schema: || serde_json::json!({ "type": "object" }),
             family: Family::Raw,
+            protobuf: None,
         }
     }
 }
@@ -218,7 +257,7 @@ pub struct Value<T> {
 pub struct Empty {}
 
 /// A type that has serde and a JSON schema but not `#[motet::message]`: it travels as JSON or
-/// MessagePack, never as binary protobuf.
+/// MessagePack; where protobuf is asked for, as `google.protobuf.Struct`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Plain<T>(pub T);

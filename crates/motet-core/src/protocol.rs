@@ -29,6 +29,12 @@ pub trait ServerProtocol: Send + Sync + 'static {
         None
     }
 
+    /// What clients can speak to it, by the names of their protocols: its own name, unless it carries
+    /// others. Endpoints announce it.
+    fn speaks(&self) -> Vec<String> {
+        vec![self.name().to_owned()]
+    }
+
     /// Says whether a connection that begins with these bytes speaks this protocol. It is asked
     /// again with more bytes after [`Recognition::NeedMore`]; a Yes counts once no protocol before
     /// it in the listener's order still needs more.
@@ -67,18 +73,27 @@ pub struct Incoming {
     pub drain: Drain,
     /// Where what the peer does wrong is counted; nowhere in particular by default.
     pub offences: Offences,
+    /// Where it was accepted, if the listener says so.
+    pub listener: Option<Arc<Endpoint>>,
 }
 
 impl Incoming {
     /// A connection.
     pub fn new(io: BoxIo, peer: Peer, head_by: Instant, dispatcher: Dispatcher, drain: Drain) -> Incoming {
-        Incoming { io, peer, head_by, dispatcher, drain, offences: Offences::new() }
+        Incoming { io, peer, head_by, dispatcher, drain, offences: Offences::new(), listener: None }
     }
 
     /// Sets where what the peer does wrong is counted.
     #[must_use]
     pub fn with_offences(mut self, offences: Offences) -> Incoming {
         self.offences = offences;
+        self
+    }
+
+    /// Says where it was accepted.
+    #[must_use]
+    pub fn with_listener(mut self, listener: Arc<Endpoint>) -> Incoming {
+        self.listener = Some(listener);
         self
     }
 }

@@ -11,6 +11,12 @@ pub(crate) fn upper_camel(name: &str) -> String {
     words.map(|word| word[..1].to_ascii_uppercase() + &word[1..]).collect()
 }
 
+/// A service's name as a protobuf package: letters, digits and `_`, no digit first.
+pub(crate) fn package(name: &str) -> String {
+    let package: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if package.starts_with(|c: char| c.is_ascii_digit()) { format!("_{package}") } else { package }
+}
+
 /// The name as which protobuf knows a method: `greeter.Greeter/Hello`. A service without a trait has
 /// no protobuf name; its names are verbatim everywhere.
 pub(crate) fn proto_path(service: &ServiceDescriptor, method: &MethodDescriptor) -> String {
@@ -26,6 +32,12 @@ pub(crate) fn dotted(proto_path: &str) -> String {
     let (service, method) = proto_path.split_once('/').unwrap_or(("", proto_path));
     let last = service.rsplit('.').next().unwrap_or_default();
     format!("{last}.{method}")
+}
+
+/// `Hello` of the service `greeter` as `greeter.Hello`.
+pub(crate) fn by_service(method: &MethodDescriptor) -> String {
+    let spelled = method.proto_path().split_once('/').map_or("", |(_, name)| name);
+    format!("{}.{spelled}", method.service())
 }
 
 #[cfg(test)]
@@ -45,6 +57,11 @@ mod tests {
         ] {
             assert_eq!(upper_camel(name), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn a_package_is_an_identifier() {
+        assert_eq!(["shop.cart-v1", "7up", "a"].map(package), ["shop_cart_v1", "_7up", "a"]);
     }
 
     #[test]

@@ -83,6 +83,9 @@ pub fn message(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// - `name = "…"`: the service's name; the trait's name in snake case if left out.
 /// - `version = "…"`: its version; the crate's if left out.
+/// - `proto_name = "acme.v1.Cart"`: its full name in protobuf, in place of `<service>.<Trait>`.
+/// - `descriptor_set = PATH`: a `&'static [u8]`, the encoded `FileDescriptorSet` of the `.proto` file that
+///   declares it, in place of one that is made of its types. Generated traits have both.
 /// - `codec = "proto"` takes prost types; `codec = "msgpack"` takes types that have serde and
 ///   JsonSchema only.
 /// - `crate = path` takes Motet from `path` instead of `::motet`.
@@ -90,6 +93,7 @@ pub fn message(args: TokenStream, item: TokenStream) -> TokenStream {
 /// On a method, `#[method(…)]`:
 ///
 /// - `name = "…"`: its name, if not the function's.
+/// - `proto_name = "AddItem"`: its name in protobuf, if that is not its name in upper camel case.
 /// - `timeout = "5s"` (`ms`, `s`, `m`, `h`): the time a call may take, in place of the client's.
 /// - `idempotent`: it may be sent again; `safe`: it changes nothing.
 /// - `http = "GET /hello/{name}"`: one more way in for HTTP; GET needs `safe`. May be repeated.

@@ -4,7 +4,9 @@
 //! message that its descriptor states, byte for byte what prost and protoc's generated code write.
 //! In Motet the `#[motet::message]` macro gives a type all of it.
 //!
-//! It has no reflection, no JSON mapping and no `.proto` parser. Types need owned fields, and
+//! [`ServiceFile`] writes what a descriptor says as a protobuf file, for other languages and for reflection.
+//!
+//! It has no JSON mapping and no `.proto` parser. Types need owned fields, and
 //! their serde format must follow the descriptor: `flatten`, `untagged` and internal or adjacent
 //! tags do not fit.
 //!
@@ -71,6 +73,7 @@ pub mod byte_array;
 mod de;
 mod desc;
 mod error;
+mod file;
 mod normalize;
 mod ser;
 mod shape;
@@ -81,5 +84,6 @@ pub use desc::{
     Card, Encoding, EnumDesc, FieldDesc, FieldType, Leaf, MessageDesc, MessageKind, Scalar, VariantDesc, order,
 };
 pub use error::{Error, ErrorKind};
+pub use file::{Body, Idempotency, MethodFile, ServiceFile};
 pub use ser::encode;
 pub use shape::{Describe, DescribeEnum, Shape, single};

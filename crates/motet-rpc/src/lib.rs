@@ -1,6 +1,7 @@
 //! Client, server, router, middleware, selector, pool and the native protocol.
 
 pub mod client;
+pub mod exchange;
 pub mod native;
 pub mod router;
 pub mod selector;

@@ -6,7 +6,9 @@
 //! The server is a process of its own, so that its memory can be read. Each test prints a row: the
 //! attack, its limit, what the attacker saw, how much memory the server took beyond idle, and how long
 //! others waited before and meanwhile. `MOTET_HOSTILE=1 cargo test -p motet-rpc --test hostile_peers
-//! --release -- --nocapture --test-threads 1` goes on for longer and compares the last two.
+//! --release -- --nocapture --test-threads 1` goes on for longer and compares the last two: *before* is
+//! then beside a peer that uses the server as much as it can and keeps to the rules, because whoever
+//! uses it takes some of its processors' time.
 #![cfg(target_os = "linux")]
 
 mod hostile;

@@ -62,7 +62,12 @@ fn settings() -> BTreeMap<String, f64> {
     add("server", data(ServerConfig::default()));
     add("server.overload", data(OverloadConfig::default()));
     add("protocols.motet", data(NativeConfig::default()));
+    add("protocols.gorpc", data(motet_protocol_gorpc::GoRpcConfig::default()));
+    add("protocols.rpcx", data(motet_protocol_rpcx::RpcxConfig::default()));
+    add("protocols.http", data(motet_http::HttpConfig::default()));
+    add("protocols.http_client", data(motet_protocol_http::HttpClientConfig::default()));
     add("client", data(ClientConfig::default()));
+    add("protocols.jsonrpc", data(motet_protocol_jsonrpc::JsonRpcConfig::default()));
     all
 }
 

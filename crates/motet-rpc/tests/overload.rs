@@ -269,6 +269,20 @@ async fn a_call_that_cannot_be_answered_in_time_does_not_even_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_whose_time_is_up_before_it_begins_does_not_run() {
+    let worked = workers(100, ms(60), |_, _| {});
+    // Its task is not polled for a while, as where others hold the threads.
+    let late = worked.call(None, ms(50));
+    let in_time = worked.call(None, ms(5_000));
+    sleep(ms(50)).await;
+    let status = late.await.expect_err("nobody waits for it any more");
+    assert_eq!((status.code(), status.executed()), (Code::DeadlineExceeded, Executed::No));
+    assert_eq!((worked.most.load(SeqCst), worked.snapshot().errors["DEADLINE_EXCEEDED"]), (0, 1));
+    in_time.await.expect("this one begins late and is served");
+    assert_eq!((worked.most.load(SeqCst), worked.snapshot().in_flight), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_protection_only_the_method_s_own_limit_counts() {
     let method = MethodDescriptor::new("greeter", "work");
     let handler = |_: Call| -> BoxFuture<'static, Result<Reply>> {

@@ -9,7 +9,7 @@ use motet_promises::{Measurement, is_long};
 
 type Check = fn(&[u8]);
 
-const CHECKS: [(&str, Check); 10] = [
+const CHECKS: &[(&str, Check)] = &[
     ("frames", checks::frames),
     ("server_machine", checks::server_machine),
     ("client_machine", checks::client_machine),
@@ -20,6 +20,23 @@ const CHECKS: [(&str, Check); 10] = [
     ("protobuf", checks::protobuf),
     ("registry_record", checks::registry_record),
     ("config", checks::config),
+    ("grpc_frames", checks::grpc_frames),
+    ("grpc_compression", checks::grpc_compression),
+    ("grpc_headers", checks::grpc_headers),
+    ("grpc_web", checks::grpc_web),
+    ("grpc_connect", checks::grpc_connect),
+    ("websocket_server", checks::websocket_server),
+    ("websocket_client", checks::websocket_client),
+    ("websocket_handshake", checks::websocket_handshake),
+    ("gob", checks::gob),
+    ("jsonrpc_server", checks::jsonrpc_server),
+    ("netrpc_server", checks::netrpc_server),
+    ("go_clients", checks::go_clients),
+    ("rpcx", checks::rpcx),
+    ("gorpc", checks::gorpc),
+    ("http_frames", checks::http_frames),
+    ("http_lines", checks::http_lines),
+    ("http_parameters", checks::http_parameters),
 ];
 
 fn seeds(name: &str) -> Vec<Vec<u8>> {
@@ -31,7 +48,7 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
 #[test]
 fn every_seed_passes() {
     let (mut measured, mut all) = (Measurement::begin("P14", "every_seed_passes"), 0);
-    for (name, check) in CHECKS {
+    for (name, check) in CHECKS.iter().copied() {
         let seeds = seeds(name);
         assert!(!seeds.is_empty(), "{name} has no seeds");
         seeds.iter().for_each(|seed| check(seed));
@@ -39,6 +56,31 @@ fn every_seed_passes() {
     }
     measured.at_least(all as f64, "fuzz seeds replayed without a panic", 1.0);
     measured.end();
+}
+
+/// Each line of a dictionary is empty, a comment, or a word in quotes with `\\`, `\"` and `\xAB` in it.
+#[test]
+fn every_target_has_a_dictionary_that_can_be_read() {
+    for (name, _) in CHECKS {
+        let path = format!("{}/../../fuzz/dictionaries/{name}.dict", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let mut words = 0;
+        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            // A word may have a name before it.
+            let word = line.split_once('"').and_then(|(_, rest)| rest.strip_suffix('"'));
+            let mut rest = word.unwrap_or_else(|| panic!("{path}: {line}")).as_bytes();
+            while let Some((byte, after)) = rest.split_first() {
+                rest = match (byte, after) {
+                    (b'\\', [b'\\' | b'"', after @ ..]) => after,
+                    (b'\\', [b'x', a, b, after @ ..]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => after,
+                    (b' '..=b'~', after) if !matches!(byte, b'\\' | b'"') => after,
+                    _ => panic!("{path}: {line}"),
+                };
+            }
+            words += 1;
+        }
+        assert!(words > 0, "{path} is empty");
+    }
 }
 
 /// xorshift64*: the same numbers everywhere.
@@ -54,7 +96,7 @@ fn seeds_that_were_damaged_pass() {
     let mut measured = Measurement::begin("P14", "seeds_that_were_damaged_pass");
     let (ways, mut all) = (if is_long() { 2_000 } else { 50 }, 0);
     let mut state = 0x9E37_79B9_7F4A_7C15;
-    for (name, check) in CHECKS {
+    for (name, check) in CHECKS.iter().copied() {
         for seed in seeds(name) {
             all += ways;
             for _ in 0..ways {

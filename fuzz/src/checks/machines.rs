@@ -19,6 +19,9 @@ use super::Script;
 /// The memory of all messages; small, so that the fuzzer reaches it.
 const BUDGET: usize = 4 << 20;
 
+/// How long messages are that the user sends: few are of more than one frame, because those take time.
+const LENGTHS: [usize; 16] = [0, 1, 2, 10, 10, 50, 100, 100, 200, 300, 500, 1_000, 1_000, 2_000, 10_000, 70_000];
+
 pub fn server_machine(data: &[u8]) {
     run(Role::Accepting, data);
 }
@@ -107,7 +110,8 @@ fn act(
     script: &mut Script<'_>,
 ) {
     let none = Metadata::new();
-    let message = Payload::encoded(vec![action; script.below(70_000)], Codec::RAW);
+    let length = LENGTHS[script.below(LENGTHS.len())];
+    let message = Payload::encoded(vec![action; length], Codec::RAW);
     let compress = (script.byte() & 1 == 0).then_some(100);
     match (action % 8, role) {
         (0, Role::Dialling) => {

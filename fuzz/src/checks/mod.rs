@@ -1,13 +1,23 @@
 //! What must hold for any bytes.
 
 mod bodies;
+mod go;
+mod gorpcx;
+mod grpc;
+mod http;
 mod machines;
 mod pair;
+mod websocket;
 mod wire;
 
 pub use bodies::{config, json, msgpack, protobuf, registry_record};
+pub use go::{go_clients, gob, jsonrpc_server, netrpc_server};
+pub use gorpcx::{gorpc, rpcx};
+pub use grpc::{grpc_compression, grpc_connect, grpc_frames, grpc_headers, grpc_web};
+pub use http::{http_frames, http_lines, http_parameters};
 pub use machines::{client_machine, server_machine};
 pub use pair::two_machines;
+pub use websocket::{websocket_client, websocket_handshake, websocket_server};
 pub use wire::{frames, metadata};
 
 /// Reads small numbers off the front of the input; 0 when there are no more.

@@ -57,6 +57,8 @@ pub struct AppBuilder {
     pub(super) modules: Vec<Making>,
     pub(super) server: ServerBuilder,
     pub(super) client: ClientBuilder,
+    #[cfg(feature = "http")]
+    pub(super) http: motet_http::HttpServer,
     pub(super) server_protocols: Vec<Arc<dyn ServerProtocol>>,
     pub(super) client_protocols: Vec<Arc<dyn ClientProtocol>>,
     pub(super) transports: Vec<Arc<dyn Transport>>,
@@ -133,6 +135,8 @@ impl App {
             modules: Vec::new(),
             server: Server::builder(),
             client: Client::builder(),
+            #[cfg(feature = "http")]
+            http: motet_http::HttpServer::default(),
             server_protocols: Vec::new(),
             client_protocols: Vec::new(),
             transports: Vec::new(),
@@ -267,6 +271,51 @@ impl AppBuilder {
     #[must_use]
     pub fn client_protocol(mut self, protocol: Arc<dyn ClientProtocol>) -> AppBuilder {
         self.client_protocols.push(protocol);
+        self
+    }
+
+    /// Mounts an HTTP service, an axum router for example, on the App's port: for all requests at
+    /// `prefix` and below that no service of the App claims. Its path stays unchanged.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn mount<S, B>(mut self, prefix: &str, service: S) -> AppBuilder
+    where
+        S: tower_service::Service<http::Request<motet_http::Body>, Response = http::Response<B>>
+            + Clone
+            + Send
+            + 'static,
+        S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        S::Future: Send + 'static,
+        B: http_body::Body + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.http = self.http.mount(prefix, service);
+        self
+    }
+
+    /// Mounts an HTTP service for all requests that nobody else takes.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn fallback<S, B>(mut self, service: S) -> AppBuilder
+    where
+        S: tower_service::Service<http::Request<motet_http::Body>, Response = http::Response<B>>
+            + Clone
+            + Send
+            + 'static,
+        S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        S::Future: Send + 'static,
+        B: http_body::Body + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.http = self.http.fallback(service);
+        self
+    }
+
+    /// Adds a protocol that HTTP carries, before HTTP/JSON and behind those added before.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn http_protocol(mut self, protocol: Arc<dyn motet_http::HttpProtocol>) -> AppBuilder {
+        self.http = self.http.protocol(protocol);
         self
     }
 

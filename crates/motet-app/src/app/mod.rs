@@ -3,6 +3,7 @@
 mod advertise;
 mod builder;
 mod crew;
+mod foreign;
 mod node;
 mod run;
 mod running;

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::{
     Shared,
     builder::{AppBuilder, RegistrySource},
+    foreign,
     shared::Will,
 };
 use crate::{
@@ -36,10 +37,19 @@ pub(super) async fn assemble(
         native.max_message = settings.server.message_limit as u64;
     }
     let budget = MemoryBudget::new(settings.server.memory_limit);
-    let motet = NativeServer::new(native.clone()).with_budget(budget);
+    let motet = NativeServer::new(native.clone()).with_budget(budget.clone());
     let mut server = builder.server.config(settings.server.clone()).entropy(entropy.clone());
     server = server.transports(transports.clone()).codecs(builder.codecs.clone()).protocol(Arc::new(motet));
-    for protocol in builder.server_protocols {
+    let foreign = foreign::protocols(&config, &settings, &budget);
+    for protocol in foreign.server.into_iter().chain(builder.server_protocols) {
+        server = server.protocol(protocol);
+    }
+    #[cfg(feature = "http")]
+    let insight = Arc::new(crate::meta::AppInsight::default());
+    #[cfg(feature = "http")]
+    let door = foreign.http.into_iter().fold(builder.http, motet_http::HttpServer::protocol);
+    #[cfg(feature = "http")]
+    for protocol in http(door, &config, &settings, &insight) {
         server = server.protocol(protocol);
     }
     let server = server.build()?;
@@ -48,8 +58,16 @@ pub(super) async fn assemble(
     let mut client = builder.client.config(settings.client.clone()).entropy(entropy.clone());
     client = client.transports(transports).codecs(builder.codecs).registry(registry.clone());
     client = client.protocol(Arc::new(NativeClient::new(native)));
-    for protocol in builder.client_protocols {
+    for protocol in foreign.client.into_iter().chain(builder.client_protocols) {
         client = client.protocol(protocol);
+    }
+    #[cfg(feature = "grpc")]
+    {
+        client = client.protocol(Arc::new(motet_protocol_grpc::GrpcClient::new(grpc_config(&config, &settings))));
+    }
+    #[cfg(feature = "http")]
+    {
+        client = client.protocol(Arc::new(motet_protocol_http::HttpClient::new(settings.http_client.clone())));
     }
     let client = client.local(server.dispatcher().clone(), Some(local.drain())).build();
 
@@ -69,9 +87,58 @@ pub(super) async fn assemble(
         offered: Mutex::default(),
         nodes: Mutex::default(),
     });
+    #[cfg(feature = "http")]
+    insight.of(&shared);
     // It guards itself, and a prober of its health has no credentials of the user's services.
     shared.server.add_without_middleware(meta::service(&shared)?)?;
     Ok(shared)
+}
+
+/// HTTP, with HTTP/JSON behind what the builder was given.
+#[cfg(feature = "http")]
+fn http(
+    door: motet_http::HttpServer,
+    config: &Config,
+    settings: &Settings,
+    insight: &Arc<crate::meta::AppInsight>,
+) -> Vec<Arc<dyn motet_core::ServerProtocol>> {
+    let mut own = settings.http.clone();
+    if !config.contains("protocols.http.max_message") {
+        own.max_message = settings.server.message_limit;
+    }
+    if !config.contains("protocols.http.head_timeout") {
+        own.head_timeout = settings.server.head_timeout;
+    }
+    #[cfg(feature = "grpc")]
+    let door = door.protocol(grpc(config, settings, insight));
+    let json = motet_protocol_http::HttpJson::new().with_insight(insight.clone());
+    let door = settings.server.advertise.iter().fold(door.config(own), motet_http::HttpServer::advertised);
+    let door = door.protocol(Arc::new(json));
+    #[cfg(feature = "jsonrpc")]
+    let door = door.protocol(Arc::new(motet_protocol_jsonrpc::HttpJsonRpc::default()));
+    door.server_protocols()
+}
+
+/// gRPC, with the App's health and reflection of what it serves.
+#[cfg(feature = "grpc")]
+fn grpc(
+    config: &Config,
+    settings: &Settings,
+    insight: &Arc<crate::meta::AppInsight>,
+) -> Arc<dyn motet_http::HttpProtocol> {
+    let app = insight.clone();
+    let may_ask = Arc::new(move |cx: &motet_core::Context| motet_protocol_http::Insight::may_ask(&*app, cx));
+    let server = motet_protocol_grpc::GrpcServer::new(grpc_config(config, settings));
+    Arc::new(server.with_health(insight.clone()).with_reflection(may_ask))
+}
+
+#[cfg(feature = "grpc")]
+fn grpc_config(config: &Config, settings: &Settings) -> motet_protocol_grpc::GrpcConfig {
+    let mut own = settings.grpc.clone();
+    if !config.contains("protocols.grpc.max_message") {
+        own.max_message = settings.server.message_limit;
+    }
+    own
 }
 
 /// The registry: one given as a value counts above files, below environment and flags.

@@ -27,6 +27,20 @@ pub(crate) struct Settings {
     pub(crate) client: ClientConfig,
     pub(crate) client_tls: Option<ClientTlsConfig>,
     pub(crate) native: NativeConfig,
+    #[cfg(feature = "http")]
+    pub(crate) http: motet_http::HttpConfig,
+    #[cfg(feature = "http")]
+    pub(crate) http_client: motet_protocol_http::HttpClientConfig,
+    #[cfg(feature = "gorpc")]
+    pub(crate) gorpc: motet_protocol_gorpc::GoRpcConfig,
+    #[cfg(feature = "rpcx")]
+    pub(crate) rpcx: motet_protocol_rpcx::RpcxConfig,
+    #[cfg(feature = "grpc")]
+    pub(crate) grpc: motet_protocol_grpc::GrpcConfig,
+    #[cfg(feature = "jsonrpc")]
+    pub(crate) jsonrpc: motet_protocol_jsonrpc::JsonRpcConfig,
+    #[cfg(feature = "netrpc")]
+    pub(crate) netrpc: motet_protocol_netrpc::NetRpcConfig,
     pub(crate) registry: RegistrySettings,
     pub(crate) log: LogSettings,
     pub(crate) groups: BTreeMap<String, Group>,
@@ -229,6 +243,20 @@ impl Settings {
             client: config.read(&["client"], &["tls"], &["tls"])?,
             client_tls: config.contains("client.tls").then(|| config.get("client.tls")).transpose()?,
             native: config.get("protocols.motet")?,
+            #[cfg(feature = "http")]
+            http: config.get("protocols.http")?,
+            #[cfg(feature = "http")]
+            http_client: config.get("protocols.http_client")?,
+            #[cfg(feature = "gorpc")]
+            gorpc: config.get("protocols.gorpc")?,
+            #[cfg(feature = "rpcx")]
+            rpcx: config.get("protocols.rpcx")?,
+            #[cfg(feature = "grpc")]
+            grpc: config.get("protocols.grpc")?,
+            #[cfg(feature = "jsonrpc")]
+            jsonrpc: config.get("protocols.jsonrpc")?,
+            #[cfg(feature = "netrpc")]
+            netrpc: config.get("protocols.netrpc")?,
             registry: config.get("registry")?,
             log: config.get("log")?,
             groups: config.get("groups")?,

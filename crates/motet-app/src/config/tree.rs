@@ -27,6 +27,9 @@ use super::de::{Located, Problem};
 /// | `[tls]` | `cert`, `key`, `ca`, `client_ca`: PEM files for server and client alike |
 /// | `[log]` | `level` info, `format` `"text"` or `"json"`, `install` true |
 /// | `[protocols.motet]` | [`NativeConfig`](motet_rpc::NativeConfig) |
+/// | `[protocols.grpc]` | with the feature `grpc`: `GrpcConfig` of `motet-protocol-grpc` |
+/// | `[protocols.http]`, `[protocols.http_client]` | with the feature `http`: `HttpConfig`, `HttpClientConfig` |
+/// | `[protocols.jsonrpc]`, `[protocols.netrpc]` | with the features of these names: their `JsonRpcConfig`, `NetRpcConfig` |
 /// | `[modules.NAME]` | `on_panic` `"restart"` or `"stop"`, `max_restarts` 5, `backoff` 100ms; for services `weight` 100, `labels`; the module's own |
 /// | `[groups.NAME]` | `modules`: what a process of this group runs |
 ///

@@ -16,6 +16,8 @@
 
 mod access;
 mod handler;
+#[cfg(feature = "http")]
+mod insight;
 mod messages;
 
 use std::sync::{Arc, Weak};
@@ -25,6 +27,8 @@ use motet_core::{Context, Empty, MethodDescriptor, Result, Service, ServiceDescr
 use crate::{HealthReport, app::Shared};
 
 pub use access::TOKEN;
+#[cfg(feature = "http")]
+pub(crate) use insight::AppInsight;
 pub use messages::{DescribeReply, Filter, NodesReply, StatsReport};
 
 use handler::method;
@@ -70,13 +74,17 @@ async fn describe(app: Weak<Shared>, cx: Context, filter: Filter) -> Result<Desc
 }
 
 async fn health(app: Weak<Shared>, cx: Context, _: Empty) -> Result<HealthReport> {
-    let app = alive(&app)?;
+    Ok(examine(&*alive(&app)?, &cx).await)
+}
+
+/// How the App is, as much of it as this caller may know.
+async fn examine(app: &Shared, cx: &Context) -> HealthReport {
     let mut report = app.board.examine().await;
-    if access::check(&app.settings, &cx).is_err() {
+    if access::check(&app.settings, cx).is_err() {
         // A reason is text for operators: it may name hosts and users.
         report.modules.iter_mut().for_each(|module| module.reason = None);
     }
-    Ok(report)
+    report
 }
 
 async fn stats(app: Weak<Shared>, cx: Context, filter: Filter) -> Result<StatsReport> {

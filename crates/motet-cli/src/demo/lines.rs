@@ -17,3 +17,8 @@ pub(super) const LINES: &[(&str, &str)] = &[
     ("what was called, how often and how fast", "motet stats"),
     ("how they are", "motet health"),
 ];
+
+/// A call without this program, where the demo speaks HTTP/JSON without TLS.
+pub(super) fn curl(app: &motet::RunningApp) -> Option<String> {
+    crate::run::paste::curl(&app.endpoints(), "greeter/hello", r#"{"name":"world"}"#)
+}

@@ -82,5 +82,8 @@ fn banner(app: &RunningApp, global: &Global) -> String {
     for (about, line) in lines::LINES {
         text += &format!("  # {about}\n  {}\n", line.replace("motet ", &format!("{program} ")));
     }
+    if let Some(line) = lines::curl(app) {
+        text += &format!("  # without this program\n  {line}\n");
+    }
     text + "\nCtrl-C stops."
 }

@@ -1,5 +1,6 @@
 //! `motet describe`: what services offer.
 
+mod formats;
 mod page;
 mod rules;
 mod scrub;
@@ -30,6 +31,12 @@ pub(crate) struct Args {
     /// The method; all if absent.
     #[arg(value_name = "METHOD", add = crate::completions::methods())]
     method: Option<String>,
+    /// Print it as .proto text.
+    #[arg(long, conflicts_with = "json_schema")]
+    proto: bool,
+    /// Print the JSON schemas of requests and replies.
+    #[arg(long)]
+    json_schema: bool,
 }
 
 /// All services, as `--json` prints them. One service, or one method, is its descriptor.
@@ -51,6 +58,9 @@ struct Silent {
 /// Prints what services offer.
 pub(crate) async fn run(args: Args, global: &Global) -> Outcome {
     let session = Session::open(global).await?;
+    if args.proto || args.json_schema {
+        return interruptible(formats::run(&args, &session)).await;
+    }
     match &args.service {
         None => interruptible(all(&session)).await,
         Some(service) => interruptible(one(service, args.method.as_deref(), &session, global)).await,

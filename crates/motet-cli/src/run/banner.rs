@@ -89,6 +89,9 @@ impl Banner {
             calls.iter().for_each(|call| {
                 let _ = writeln!(text, "  {}", self.screen.strong(call));
             });
+            if let Some(curl) = up.iter().find_map(|(_, found, _)| curl(found)) {
+                let _ = writeln!(text, "  {}", self.screen.strong(&curl));
+            }
         }
         let _ = writeln!(text, "\n{}\n", self.closing);
         text
@@ -111,6 +114,15 @@ fn title(node: &Node) -> String {
 
 fn address(node: &Node) -> String {
     node.endpoints.first().map(ToString::to_string).unwrap_or_default()
+}
+
+/// One call without this program.
+fn curl(found: &Found) -> Option<String> {
+    found.services.iter().find_map(|service| {
+        let method = example::first(service).filter(|method| method.kind == Kind::Unary)?;
+        let node = found.nodes.iter().find(|node| node.service == service.name)?;
+        paste::curl(&node.endpoints, &method.path, &example::request(method).to_string())
+    })
 }
 
 /// One call for each service.

@@ -43,6 +43,15 @@ pub(crate) fn quoted(word: &str) -> String {
     }
 }
 
+/// A call by `curl`, where one of these endpoints speaks HTTP/JSON without TLS.
+pub(crate) fn curl(endpoints: &[motet::Endpoint], path: &str, json: &str) -> Option<String> {
+    let speaks = |endpoint: &&motet::Endpoint| {
+        endpoint.transport == "tcp" && !endpoint.tls && endpoint.protocols.iter().any(|name| name == "http")
+    };
+    let endpoint = endpoints.iter().find(speaks)?;
+    Some(format!("curl http://{}/{} -d {}", endpoint.address, quoted(path), quoted(json)))
+}
+
 /// The cargo that this program was started by, else the one that the shell would find.
 pub(crate) fn cargo() -> PathBuf {
     std::env::var_os("CARGO").filter(|path| !path.is_empty()).map_or_else(|| "cargo".into(), PathBuf::from)

@@ -9,6 +9,7 @@ mod doctor;
 mod errors;
 mod fixture;
 mod lab;
+mod proto;
 mod streams;
 mod tls;
 mod views;

@@ -131,6 +131,87 @@ async fn watched_stats_show_what_happened_since_the_last_look() {
     assert_eq!(finish(child).await.code, 0, "Ctrl-C is how watching ends");
 }
 
+/// Works that are limited, and works that hold their thread.
+#[motet::service(name = "works", version = "1.0.0")]
+trait Works {
+    /// Waits until it is let go; one at a time.
+    #[method(max_in_flight = 1)]
+    async fn wait(&self, cx: &motet::Context) -> motet::Result<()>;
+    /// Waits without awaiting.
+    async fn burn(&self, cx: &motet::Context) -> motet::Result<()>;
+}
+
+struct Worker(tokio::sync::Semaphore);
+
+impl Works for Worker {
+    async fn wait(&self, _: &motet::Context) -> motet::Result<()> {
+        drop(self.0.acquire().await);
+        Ok(())
+    }
+
+    async fn burn(&self, _: &motet::Context) -> motet::Result<()> {
+        std::thread::sleep(Duration::from_millis(2));
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stats_show_limits_queues_refusals_and_slow_polls_where_there_are_any() {
+    let lab = Lab::new();
+    let config = motet::Config::default().with("server.overload.queue", 1).with("server.overload.queue_time", "30s");
+    let worker = std::sync::Arc::new(Worker(tokio::sync::Semaphore::new(0)));
+    let app = motet::App::builder().registry(lab.url()).config(config).service(WorksServer::new(worker.clone()));
+    let _app = app.start().await.expect("starts");
+    // Over the network, as others would.
+    let caller = motet::App::builder().registry(lab.url()).start().await.expect("starts");
+    let client = WorksClient::new(caller.client());
+    for _ in 0..4 {
+        client.burn(&motet::Context::new()).await.expect("answered");
+    }
+    let table = lab.run(&["stats", "works"]).await.done();
+    let columns = |table: &str| {
+        table.lines().next().expect("a head").split("  ").map(str::trim).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(columns(&table).contains(&"SLOW POLLS".to_owned()), "{table}");
+    assert!(!columns(&table).iter().any(|name| ["LIMIT", "QUEUED", "REFUSED"].contains(&&**name)), "{table}");
+
+    let wait = || {
+        let client = client.clone();
+        tokio::spawn(async move { client.wait(&motet::Context::new().with_timeout(Duration::from_secs(60))).await })
+    };
+    let (first, second) = (wait(), wait());
+    let row = async |so: fn(&Value) -> bool| -> Value {
+        for _ in 0..200 {
+            let json = lab.run(&["stats", "works", "--json"]).await.json();
+            let rows = json["methods"].as_array().expect("rows").clone();
+            if let Some(row) = rows.into_iter().find(|row| row["method"] == "works/wait" && so(row)) {
+                return row;
+            }
+        }
+        panic!("{:?}", lab.run(&["stats", "works", "--json"]).await);
+    };
+    let full = row(|row| row["queued"] == 1).await;
+    assert_eq!((&full["in_flight"], &full["limit"], full.get("refused")), (&json!(1), &json!(1), None), "{full}");
+    let mut options = motet::CallOptions::default();
+    options.fail_mode = Some(motet::FailMode::Fast);
+    let refused =
+        client.clone().with_options(options).wait(&motet::Context::new()).await.expect_err("there is no room");
+    assert_eq!(refused.code(), motet::Code::ResourceExhausted);
+    assert_eq!(row(|row| row["refused"] == 1).await["errors_by_code"], json!({"RESOURCE_EXHAUSTED": 1}));
+    let table = lab.run(&["stats", "works"]).await.done();
+    for name in ["LIMIT", "QUEUED", "REFUSED", "SLOW POLLS"] {
+        assert!(columns(&table).contains(&name.to_owned()), "{name}: {table}");
+    }
+    worker.0.add_permits(2);
+    for call in [first, second] {
+        call.await.expect("no panic").expect("answered");
+    }
+    let burnt = lab.run(&["stats", "works", "--json"]).await.json();
+    let burnt =
+        burnt["methods"].as_array().and_then(|rows| rows.iter().find(|row| row["method"] == "works/burn")).cloned();
+    assert!(burnt.is_some_and(|row| row["slow_polls"].as_u64() >= Some(1)));
+}
+
 pub(crate) fn interrupt(child: &tokio::process::Child) {
     let id = child.id().expect("it runs").to_string();
     assert!(

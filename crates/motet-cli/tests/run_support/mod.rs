@@ -198,3 +198,26 @@ pub(crate) fn wait_until(what: &str, patience: Duration, mut holds: impl FnMut()
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+/// What a printed line `curl http://ADDRESS/PATH -d 'BODY'` answers, sent as curl would: a reader's
+/// machine has it, a tester's may not.
+#[allow(dead_code, reason = "each test uses its part")]
+pub(crate) fn curl(line: &str) -> String {
+    use std::io::{Read, Write};
+    let rest = line.trim().strip_prefix("curl http://").expect("a call by curl");
+    let (url, body) = rest.split_once(" -d ").expect("a body");
+    let (address, path) = url.split_once('/').expect("a path");
+    let body = body.trim_matches('\'');
+    let mut stream = std::net::TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).expect("a time");
+    let request = format!(
+        "POST /{path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\nConnection: close\r\n\
+         Content-Length: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    answer
+}

@@ -91,6 +91,9 @@ pub enum PlainFormat<const CHECKED: bool = false> {}
 /// The family of prost types.
 pub enum ProtoFormat {}
 
+/// The family of prost types that have serde as well.
+pub enum ProtoSerdeFormat {}
+
 impl<B: Serialize + DeserializeOwned + Shape + JsonSchema + Validate> Format<B> for SerdeFormat {
     const MESSAGE: MessageType<B> = MessageType::serde();
 }
@@ -105,6 +108,10 @@ impl<B: Serialize + DeserializeOwned + JsonSchema + Validate> Format<B> for Plai
 
 impl<B: prost::Message + Default> Format<B> for ProtoFormat {
     const MESSAGE: MessageType<B> = MessageType::proto();
+}
+
+impl<B: prost::Message + Default + Serialize + DeserializeOwned + JsonSchema> Format<B> for ProtoSerdeFormat {
+    const MESSAGE: MessageType<B> = MessageType::proto_with_serde();
 }
 
 macro_rules! carriers {

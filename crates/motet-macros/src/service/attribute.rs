@@ -17,25 +17,38 @@ pub(super) struct ServiceAttribute {
     pub(super) name: Option<LitStr>,
     pub(super) version: Option<LitStr>,
     pub(super) family: Family,
+    pub(super) proto_name: Option<LitStr>,
+    pub(super) descriptor_set: Option<Path>,
     pub(super) root: Path,
 }
 
 impl Parse for ServiceAttribute {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let mut attribute =
-            Self { name: None, version: None, family: Family::default(), root: syn::parse_quote!(::motet) };
+        let mut attribute = Self {
+            name: None,
+            version: None,
+            family: Family::default(),
+            proto_name: None,
+            descriptor_set: None,
+            root: syn::parse_quote!(::motet),
+        };
         while !input.is_empty() {
             let key = input.call(Ident::parse_any)?;
-            if !["name", "version", "codec", "crate"].contains(&key.to_string().as_str()) {
+            if !["name", "version", "codec", "proto_name", "descriptor_set", "crate"]
+                .contains(&key.to_string().as_str())
+            {
                 return Err(syn::Error::new(
                     key.span(),
-                    "expected `name = \"…\"`, `version = \"…\"`, `codec = \"…\"` or `crate = path`",
+                    "expected `name = \"…\"`, `version = \"…\"`, `codec = \"…\"`, `proto_name = \"…\"`, \
+                     `descriptor_set = PATH` or `crate = path`",
                 ));
             }
             input.parse::<Token![=]>()?;
             match key.to_string().as_str() {
                 "name" => attribute.name = Some(name(input.parse()?)?),
                 "version" => attribute.version = Some(version(input.parse()?)?),
+                "proto_name" => attribute.proto_name = Some(proto_name(input.parse()?)?),
+                "descriptor_set" => attribute.descriptor_set = Some(Path::parse_mod_style(input)?),
                 "codec" => attribute.family = family(&input.parse()?)?,
                 _ if input.peek(LitStr) => {
                     attribute.root = input.parse::<LitStr>()?.parse_with(Path::parse_mod_style)?;
@@ -61,6 +74,18 @@ fn family(codec: &LitStr) -> syn::Result<Family> {
              JsonSchema only) or \"proto\" (prost types)",
         )),
     }
+}
+
+/// A full name as protobuf allows it.
+fn proto_name(name: LitStr) -> syn::Result<LitStr> {
+    let part = |part: &str| {
+        let letters = part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        letters && !part.is_empty() && !part.starts_with(|c: char| c.is_ascii_digit())
+    };
+    if name.value().split('.').all(part) {
+        return Ok(name);
+    }
+    Err(syn::Error::new(name.span(), "a service's name in protobuf is identifiers with dots, such as \"acme.v1.Cart\""))
 }
 
 /// The rule of `motet_core::check_service_name`.

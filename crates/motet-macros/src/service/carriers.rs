@@ -72,13 +72,13 @@ fn format(model: &Model, body: &TokenStream) -> TokenStream {
     let (typed, core) = (model.typed(), model.core());
     match model.family {
         Family::Serde => quote!(#typed::FormatTag::<#core::SerdeFormat>::NEW),
-        Family::Proto => quote!(#typed::FormatTag::<#core::ProtoFormat>::NEW),
+        Family::Proto => quote!((&#typed::Checks::<#body>::NEW).proto_format()),
         Family::Plain => quote!((&#typed::Checks::<#body>::NEW).format()),
     }
 }
 
 fn request(model: &Model, method: &Method) -> TokenStream {
-    let (core, function) = (model.core(), method.request_carrier());
+    let (core, typed, function) = (model.core(), model.typed(), method.request_carrier());
     let arguments = match &method.requests {
         Requests::Stream { item, .. } => {
             let carrier = value(model, &quote!(#item));
@@ -89,7 +89,7 @@ fn request(model: &Model, method: &Method) -> TokenStream {
     let names = format_ident!("__{}Names", camel(&method.ident));
     let declared = declare_names(model, method, &names, arguments);
     let carrier = match arguments.as_slice() {
-        [] if model.family == Family::Proto => value(model, &quote!(())),
+        [] if model.family == Family::Proto => quote!(#typed::FormatTag::<#core::SerdeFormat>::NEW.unit()),
         [] => {
             let format = format(model, &quote!(#core::Empty));
             quote!(#format.unit())
@@ -127,6 +127,10 @@ fn reply(model: &Model, method: &Method) -> TokenStream {
 }
 
 fn value(model: &Model, ty: &TokenStream) -> TokenStream {
+    if model.family == Family::Proto && is_wrapped(ty) {
+        let (core, typed) = (model.core(), model.typed());
+        return quote!((&#typed::Pick::<#core::SerdeFormat, #ty>::NEW).pick().value());
+    }
     let format = format(model, ty);
     match model.family {
         Family::Proto => quote!(#format.whole::<#ty>()),
@@ -135,11 +139,23 @@ fn value(model: &Model, ty: &TokenStream) -> TokenStream {
 }
 
 fn lone(model: &Model, ty: &Type, names: &Ident) -> TokenStream {
+    if model.family == Family::Proto && is_wrapped(&quote!(#ty)) {
+        let (core, typed) = (model.core(), model.typed());
+        return quote!((&#typed::Pick::<#core::SerdeFormat, #ty>::NEW).pick().argument::<#names>());
+    }
     let format = format(model, &quote!(#ty));
     match model.family {
         Family::Proto => quote!(#format.lone::<#names, #ty>()),
         _ => quote!((&#format.of::<#ty>()).pick().argument::<#names>()),
     }
+}
+
+/// Whether a service of prost types has a message around this type: prost writes protobuf's wrappers,
+/// such as `google.protobuf.StringValue`, as the values that they hold, and `Empty` as `()`.
+fn is_wrapped(ty: &TokenStream) -> bool {
+    let text = ty.to_string().replace(' ', "");
+    let name = text.rsplit("::").next().unwrap_or_default();
+    ["()", "bool", "i32", "i64", "u32", "u64", "f32", "f64", "String", "Vec<u8>"].contains(&name)
 }
 
 fn declare_names(model: &Model, method: &Method, names: &Ident, arguments: &[Argument]) -> TokenStream {

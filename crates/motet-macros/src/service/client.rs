@@ -33,18 +33,18 @@ pub(super) fn write(model: &Model) -> TokenStream {
         impl #client {
             /// Calls the service through this client.
             #vis fn new(client: impl ::std::borrow::Borrow<#private::Client>) -> Self {
-                Self(#typed::Caller::new(client.borrow(), &__descriptor()))
+                Self(#typed::Caller::new(client.borrow(), &__parts().0))
             }
 
             /// Calls the service through this client where it is served under another name.
             #vis fn named(client: impl ::std::borrow::Borrow<#private::Client>, name: &str) -> Self {
-                Self(#typed::Caller::named(client.borrow(), __descriptor(), name))
+                Self(#typed::Caller::named(client.borrow(), __parts().0, name))
             }
 
             /// Calls this implementation in this process: the same type, for tests and for services
             /// that live together.
             #vis fn local(service: impl #ident) -> Self {
-                Self(#typed::Caller::local(__service(service), &__descriptor()))
+                Self(#typed::Caller::local(__service(service), &__parts().0))
             }
 
             /// Calls without a reply: ready once the request is written, whatever becomes of it then.

@@ -8,14 +8,32 @@ use super::method_attribute::Http;
 use super::model::{Method, Model};
 
 pub(super) fn write(model: &Model) -> TokenStream {
-    let (core, name, version, docs) = (model.core(), &model.name, &model.version, &model.docs);
+    let (core, typed) = (model.core(), model.typed());
+    let (name, version, docs) = (&model.name, &model.version, &model.docs);
     let ident = model.ident.unraw().to_string();
+    let proto_name = model.proto_name.iter();
+    // A service of a .proto file brings its files; that of a trait is made of its types.
+    let files = match &model.descriptor_set {
+        Some(set) => quote!(let (service, _) = __parts(); service.descriptor_set(#set)),
+        None => quote!(let (service, bodies) = __parts(); service.bodies(&bodies)),
+    };
     let methods = model.methods.iter().map(|method| describe(model, method));
     quote! {
+        /// The service without its protobuf file, which callers do not need, and what that is made of.
+        fn __parts() -> (#core::ServiceDescriptor, ::std::vec::Vec<#typed::Bodies>) {
+            let mut service = #core::ServiceDescriptor::new(#name, #version).docs(#docs).ident(#ident)
+                #(.proto_name(#proto_name))*;
+            let mut bodies = ::std::vec::Vec::new();
+            #({
+                let (method, body) = #methods;
+                service.add(method);
+                bodies.push(body);
+            })*
+            (service, bodies)
+        }
+
         fn __descriptor() -> #core::ServiceDescriptor {
-            let mut service = #core::ServiceDescriptor::new(#name, #version).docs(#docs).ident(#ident);
-            #(service.add(#methods);)*
-            service
+            #files
         }
     }
 }
@@ -25,9 +43,12 @@ fn describe(model: &Model, method: &Method) -> TokenStream {
     let (service, name, docs, kind) = (&model.name, &method.name, &method.docs, method.kind());
     let (request, reply) = (method.request_carrier(), method.reply_carrier());
     let options = options(model, method);
+    let proto_name = method.options.proto_name.iter();
     quote!({
-        let method = #typed::method(#service, #name, #core::Kind::#kind, #docs, #request(), #reply());
-        #options
+        #[allow(unused_mut)]
+        let mut method = #typed::method(#service, #name, #core::Kind::#kind, #docs, #request(), #reply());
+        #(method.proto_name = #proto_name.to_owned();)*
+        (#options, #typed::bodies(#request(), #reply()))
     })
 }
 
@@ -47,7 +68,7 @@ fn options(model: &Model, method: &Method) -> TokenStream {
         .http
         .iter()
         .map(|Http { verb, path, .. }| quote!(#core::HttpRoute { verb: #verb.to_owned(), path: #path.to_owned() }));
-    quote! {
+    quote!({
         #[allow(unused_mut)]
         let mut options = #core::MethodOptions::default();
         #(options.#set = true;)*
@@ -55,5 +76,5 @@ fn options(model: &Model, method: &Method) -> TokenStream {
         #(options.timeout_ms = ::core::option::Option::Some(#timeout);)*
         #(options.http.push(#routes);)*
         method.options(options)
-    }
+    })
 }

@@ -14,6 +14,7 @@ pub(super) struct Http {
 #[derive(Default)]
 pub(super) struct MethodAttribute {
     pub(super) name: Option<LitStr>,
+    pub(super) proto_name: Option<LitStr>,
     pub(super) idempotent: bool,
     pub(super) safe: bool,
     pub(super) blocking: Option<Span>,
@@ -53,12 +54,13 @@ impl MethodAttribute {
             "deprecated" => self.deprecated = true,
             "optional" => self.optional = Some(span),
             "name" => self.name = Some(name(meta.value()?.parse()?)?),
+            "proto_name" => self.proto_name = Some(proto_name(meta.value()?.parse()?)?),
             "timeout" => self.timeout_ms = Some(timeout(&meta.value()?.parse()?)?),
             "max_in_flight" => self.max_in_flight = Some(count(&meta.value()?.parse()?)?),
             "http" => self.http.push(http(&meta.value()?.parse()?)?),
             _ => {
                 return Err(meta.error(
-                    "expected `name = \"…\"`, `timeout = \"5s\"`, `http = \"GET /path\"`, `max_in_flight = 10`, \
+                    "expected `name = \"…\"`, `proto_name = \"…\"`, `timeout = \"5s\"`, `http = \"GET /path\"`, `max_in_flight = 10`, \
                      `idempotent`, `safe`, `blocking`, `serial`, `deprecated` or `optional`",
                 ));
             }
@@ -74,6 +76,15 @@ fn name(name: LitStr) -> syn::Result<LitStr> {
         return Ok(name);
     }
     Err(syn::Error::new(name.span(), "a method's name is 1 to 256 of letters, digits, `_`, `.`, `-` and `/`"))
+}
+
+fn proto_name(name: LitStr) -> syn::Result<LitStr> {
+    let text = name.value();
+    let letters = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if letters && !text.is_empty() && !text.starts_with(|c: char| c.is_ascii_digit()) {
+        return Ok(name);
+    }
+    Err(syn::Error::new(name.span(), "a method's name in protobuf is an identifier, such as \"AddItem\""))
 }
 
 fn count(number: &LitInt) -> syn::Result<u32> {

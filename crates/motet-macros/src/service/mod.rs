@@ -56,8 +56,8 @@ fn write(model: &Model) -> TokenStream {
         #[allow(dead_code, deprecated, non_camel_case_types, non_snake_case, unused_imports, clippy::all)]
         const _: () = {
             use #typed::{
-                IsCarrier as _, IsChecked as _, IsMessage as _, IsOther as _, IsPlain as _, IsRefused as _,
-                IsUnchecked as _, IsUnit as _,
+                IsCarrier as _, IsChecked as _, IsMessage as _, IsOther as _, IsPlain as _, IsProstAlone as _,
+                IsProstWithSerde as _, IsRefused as _, IsUnchecked as _, IsUnit as _,
             };
             #(#parts)*
         };

@@ -26,6 +26,8 @@ pub(super) struct Model {
     pub(super) version: TokenStream,
     pub(super) docs: String,
     pub(super) family: Family,
+    pub(super) proto_name: Option<String>,
+    pub(super) descriptor_set: Option<syn::Path>,
     pub(super) methods: Vec<Method>,
     root: syn::Path,
 }
@@ -96,6 +98,8 @@ impl Model {
             version,
             docs: docs(&item.attrs),
             family: attribute.family,
+            proto_name: attribute.proto_name.map(|name| name.value()),
+            descriptor_set: attribute.descriptor_set,
             methods,
             root: attribute.root,
         })

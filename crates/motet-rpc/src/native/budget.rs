@@ -39,8 +39,13 @@ impl MemoryBudget {
     }
 
     /// Takes `bytes` for something that outlives its connection, or says that they do not fit.
-    pub(crate) fn hold(&self, bytes: usize) -> Option<HeldMemory> {
+    pub fn hold(&self, bytes: usize) -> Option<HeldMemory> {
         self.take(bytes).then(|| HeldMemory { budget: self.clone(), bytes })
+    }
+
+    /// What one connection may take: up to `limit` bytes, and [`MemoryBudget::OWN`] beside the budget.
+    pub fn lease(&self, limit: usize) -> Lease {
+        Lease::new(self.clone(), limit)
     }
 
     fn take(&self, bytes: usize) -> bool {
@@ -55,7 +60,7 @@ impl MemoryBudget {
 
 /// Bytes of a [`MemoryBudget`], until dropped.
 #[derive(Debug)]
-pub(crate) struct HeldMemory {
+pub struct HeldMemory {
     budget: MemoryBudget,
     bytes: usize,
 }
@@ -69,7 +74,7 @@ impl Drop for HeldMemory {
 /// What one connection has leased from the [`MemoryBudget`], and uses of it. The lease is taken in
 /// steps, so that small messages cost no shared counter.
 #[derive(Debug)]
-pub(crate) struct Lease {
+pub struct Lease {
     budget: MemoryBudget,
     leased: usize,
     used: usize,
@@ -85,7 +90,7 @@ impl Lease {
     }
 
     /// Takes `bytes`, or says that they do not fit.
-    pub(crate) fn take(&mut self, bytes: usize) -> bool {
+    pub fn take(&mut self, bytes: usize) -> bool {
         let used = self.used + bytes;
         if used > self.limit + MemoryBudget::OWN {
             return false;
@@ -102,7 +107,8 @@ impl Lease {
         true
     }
 
-    pub(crate) fn give_back(&mut self, bytes: usize) {
+    /// Gives `bytes` back that were taken.
+    pub fn give_back(&mut self, bytes: usize) {
         self.used = self.used.saturating_sub(bytes);
         // Keep a step or two while in use; `settle` returns the rest.
         if self.leased > self.used + 16 * STEP {
@@ -126,7 +132,7 @@ impl Lease {
     }
 
     /// Returns what is leased and not used.
-    pub(crate) fn settle(&mut self) {
+    pub fn settle(&mut self) {
         let keep = self.used.saturating_sub(MemoryBudget::OWN).next_multiple_of(STEP);
         if self.leased > keep {
             self.budget.give_back(self.leased - keep);

@@ -13,34 +13,37 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use motet_core::{BoxIo, Executed, Status};
 use tokio::{
-    io::{AsyncReadExt, ReadBuf},
+    io::AsyncReadExt,
     time::{Instant, Sleep},
 };
 
 use super::{
+    input::Input,
     machine::{ENOUGH, Event, Machine},
     wire::{ErrorCode, ProtocolError},
 };
 
-/// How much is read at once at first, and at most.
-const READ_LEAST: usize = 4 << 10;
-const READ_MOST: usize = 64 << 10;
-/// How many batches are handled before other tasks get their turn.
+/// How many batches are handled before other tasks get their turn; a long one, of which more is left,
+/// counts twice.
 const BATCHES: usize = 4;
+/// With more cancels in a batch than this, it is the only one: the tasks of those calls have to end, or
+/// a storm of calls that are cancelled at once would pile them up.
+const CANCELS: usize = 16;
 /// Of a read with more frames than this, half are handled and answered before the rest, so that the
 /// peer is at work meanwhile: with one batch for a whole read, both sides would take turns.
 const WHOLE: usize = 64;
-/// How much is read at first by a connection at rest, which keeps no buffer to read into.
-const WAKE: usize = 1 << 10;
+/// After so long without a byte and without calls a connection is at rest: it keeps no buffers.
+const REST_AFTER: Duration = Duration::from_secs(1);
+/// The largest buffer that is kept from one batch of output to the next.
+const WRITE_KEPT: usize = 256 << 10;
+/// How much of what a leaving peer still sends is dropped at once.
+const DROPPED: usize = 4 << 10;
 /// How long a peer has to take what was said last and to close its side: a socket that is closed
 /// with unread bytes in it is reset, and a reset may overtake the last replies.
 const LINGER: Duration = Duration::from_millis(500);
-/// How many read buffers may stay behind because messages in them are in use. While there are so many,
-/// messages are copied, so that a small message in a slow handler costs no more than itself.
-const LEFT_BEHIND: usize = 2;
 /// For how many events room is kept.
 const EVENTS: usize = 1 << 10;
 /// How long a peer that takes no more bytes has to be heard out.
@@ -174,12 +177,7 @@ pub(crate) struct Driver<T, G: Glue<T>> {
     io: BoxIo,
     shared: Arc<Shared<T>>,
     glue: G,
-    input: BytesMut,
-    read_size: usize,
-    /// Whether there is no buffer to read into, because nothing has come for a while.
-    resting: bool,
-    /// Read buffers with messages that are still in use.
-    left: Vec<Bytes>,
+    input: Input,
     /// How many refused calls the glue knows of.
     refused: u64,
     /// Whether whole frames of what has been read are still to be handled.
@@ -189,6 +187,8 @@ pub(crate) struct Driver<T, G: Glue<T>> {
     written: usize,
     unflushed: bool,
     events: Vec<Event>,
+    /// How many cancels were in the last batch.
+    cancels: usize,
     timer: Pin<Box<Sleep>>,
     yielded: bool,
     /// Why the connection ends once the output is written.
@@ -210,16 +210,14 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
             io,
             shared,
             glue,
-            input: BytesMut::new(),
-            read_size: READ_LEAST,
-            resting: true,
-            left: Vec::new(),
+            input: Input::default(),
             refused: 0,
             unhandled: false,
             writing: BytesMut::new(),
             written: 0,
             unflushed: false,
             events: Vec::new(),
+            cancels: 0,
             timer: Box::pin(tokio::time::sleep_until(Instant::now())),
             yielded: false,
             ending: None,
@@ -233,21 +231,19 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
 
     /// Handles one batch of what has been read, or of what can be read now.
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        let rested = self.resting;
+        self.cancels = 0;
         if !std::mem::take(&mut self.unhandled) {
             std::task::ready!(self.poll_read(cx))?;
         }
         let now = Instant::now();
         let (result, refused) = {
             let machine = &mut self.shared.lock().machine;
-            machine.copy_messages(self.left.len() >= LEFT_BEHIND);
-            let result = machine.handle_some(&mut self.input, WHOLE, now, &mut self.events);
+            machine.copy_messages(self.input.wants_copies());
+            let result = machine.handle_some(self.input.bytes(), WHOLE, now, &mut self.events);
             (result, machine.refused().0)
         };
-        // A ping or its answer is no reason to keep a buffer.
-        if rested && self.events.is_empty() && self.input.is_empty() {
-            (self.input, self.resting) = (BytesMut::new(), true);
-        }
+        self.input.handled();
+        self.cancels = self.events.iter().filter(|event| matches!(event, Event::Cancel { .. })).count();
         self.handle_events(now, refused);
         match result {
             Ok(more) => self.unhandled = more,
@@ -269,64 +265,12 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
         }
     }
 
-    /// Makes a new read buffer. The old one stays behind while messages in it are in use.
-    fn renew_input(&mut self) {
-        self.left.retain(|left| !left.is_unique());
-        let old = std::mem::take(&mut self.input).freeze();
-        match old.try_into_mut() {
-            Ok(own) => {
-                self.input = own;
-                self.input.reserve(self.read_size);
-            }
-            Err(used) => {
-                self.input.reserve(used.len() + self.read_size);
-                self.input.extend_from_slice(&used);
-                self.left.push(used);
-            }
-        }
-    }
-
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        if self.resting {
-            return self.poll_wake(cx);
-        }
-        // Reading into the same bytes again keeps them in the cache; where calls still hold the
-        // last batch, the buffer is used up to its end before there is another.
-        if !self.input.try_reclaim(self.read_size) && self.input.capacity() - self.input.len() < READ_LEAST {
-            self.renew_input();
-        }
-        if self.left.len() >= LEFT_BEHIND {
-            self.left.retain(|left| !left.is_unique());
-        }
-        let room = self.input.capacity() - self.input.len();
-        let read = match pin!(self.io.read_buf(&mut self.input)).poll(cx) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(0)) => return Poll::Ready(Err(self.ended())),
-            Poll::Ready(Ok(read)) => read,
-            Poll::Ready(Err(error)) => {
-                return Poll::Ready(Err(lost("the connection broke").with_source(error)));
-            }
-        };
-        if read == room && self.read_size < READ_MOST {
-            self.read_size *= 2;
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Reads into the stack until something comes: the buffer of a connection at rest would be most of it.
-    fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        let mut chunk = [0; WAKE];
-        let mut chunk = ReadBuf::new(&mut chunk);
-        if let Err(error) = std::task::ready!(self.io.as_mut().poll_read(cx, &mut chunk)) {
-            return Poll::Ready(Err(lost("the connection broke").with_source(error)));
-        }
-        if chunk.filled().is_empty() {
-            return Poll::Ready(Err(self.ended()));
-        }
-        self.resting = false;
-        self.input.reserve(READ_LEAST);
-        self.input.extend_from_slice(chunk.filled());
-        Poll::Ready(Ok(()))
+        Poll::Ready(match std::task::ready!(self.input.poll_read(&mut self.io, cx)) {
+            Ok(0) => Err(self.ended()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(lost("the connection broke").with_source(error)),
+        })
     }
 
     /// The status of a connection whose other side was closed.
@@ -394,7 +338,7 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
                 self.written = 0;
                 // Keep the buffer for the next batch unless it was an unusually large one.
                 self.writing.clear();
-                if self.writing.capacity() > 4 * READ_MOST {
+                if self.writing.capacity() > WRITE_KEPT {
                     self.writing = BytesMut::new();
                 }
             }
@@ -409,13 +353,16 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
     /// Handles the time and arms the timer for the next.
     fn poll_time(&mut self, cx: &mut Context<'_>) -> Result<(), Status> {
         loop {
-            let next = {
+            let (next, rest) = {
                 let mut state = self.shared.lock();
                 state.machine.note_calls(Instant::now);
                 let machine = state.machine.next_time();
+                let idle = state.machine.open_streams() == 0 && !self.input.is_at_rest();
+                let rest = idle.then(|| state.machine.heard() + REST_AFTER);
                 let glue = self.glue.next_time(&state);
                 let blocked = self.blocked.map(|since| since + state.machine.write_timeout());
-                [glue, blocked, self.end_by].into_iter().flatten().fold(machine, Instant::min)
+                let next = [glue, blocked, self.end_by, rest].into_iter().flatten().fold(machine, Instant::min);
+                (next, rest)
             };
             // A timer that fires early is cheaper than one that is moved for every call.
             if next < self.timer.deadline() || self.timer.is_elapsed() {
@@ -438,18 +385,10 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
                 (self.blocked, result) = (None, Err(ProtocolError { code: ErrorCode::Silence, reason }));
             }
             let refused = state.machine.refused().0;
-            if state.machine.open_streams() == 0 {
-                state.machine.rest();
-                self.read_size = READ_LEAST;
-                if self.input.is_empty() {
-                    (self.input, self.resting) = (BytesMut::new(), true);
-                }
-                self.left.retain(|left| !left.is_unique());
-                if self.writing.is_empty() {
-                    self.writing = BytesMut::new();
-                }
-            }
             drop(state);
+            if rest.is_some_and(|rest| rest <= now) {
+                self.input.rest();
+            }
             self.handle_events(now, refused);
             if let Err(error) = result {
                 self.fail(&error);
@@ -458,7 +397,8 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
     }
 
     fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<Status> {
-        for _ in 0..BATCHES {
+        let mut batches = 0;
+        while batches < BATCHES {
             let (woken, several, wants_input) = {
                 let mut state = self.shared.lock();
                 if state.driver.as_ref().is_none_or(|driver| !driver.will_wake(cx.waker())) {
@@ -470,6 +410,11 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
             if let Poll::Ready(Err(status)) = read {
                 return Poll::Ready(self.broken.take().unwrap_or(status));
             }
+            batches += match self.unhandled {
+                _ if self.cancels > CANCELS => BATCHES,
+                true => 2,
+                false => 1,
+            };
             let gather = woken && several && read.is_pending() && self.glue.gathers() && self.writing.is_empty();
             if gather && !std::mem::replace(&mut self.yielded, true) {
                 cx.waker().wake_by_ref();
@@ -496,6 +441,12 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
             let mut state = self.shared.lock();
             let more = output && (state.machine.has_output() || (!wants_input && state.machine.wants_input()));
             if read.is_pending() && !more {
+                let idle = state.machine.open_streams() == 0 && self.input.is_at_rest() && self.writing.is_empty();
+                if idle {
+                    state.machine.rest();
+                    drop(state);
+                    (self.writing, self.events) = (BytesMut::new(), Vec::new());
+                }
                 return Poll::Pending;
             }
         }
@@ -527,9 +478,10 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
             return Poll::Ready(());
         }
         for _ in 0..BATCHES {
-            self.input.clear();
-            self.input.reserve(READ_LEAST);
-            match std::task::ready!(pin!(self.io.read_buf(&mut self.input)).poll(cx)) {
+            let input = self.input.bytes();
+            input.clear();
+            input.reserve(DROPPED);
+            match std::task::ready!(pin!(self.io.read_buf(input)).poll(cx)) {
                 Ok(1..) => {}
                 Ok(0) | Err(_) => return Poll::Ready(()),
             }

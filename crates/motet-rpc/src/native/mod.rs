@@ -5,18 +5,19 @@
 //! (bytes and time in, events and bytes out; no socket, no task), and `driver` moves bytes between
 //! the machine and a stream. [`NativeServer`] and [`NativeClient`] put calls on top.
 
-mod budget;
+pub(crate) mod budget;
 mod client;
 mod compress;
 mod config;
 mod driver;
 mod inbox;
+mod input;
 pub mod machine;
 mod server;
 mod task;
 pub mod wire;
 
-pub use budget::MemoryBudget;
+pub use budget::{HeldMemory, Lease, MemoryBudget};
 pub use client::NativeClient;
 pub use config::NativeConfig;
 pub use server::NativeServer;

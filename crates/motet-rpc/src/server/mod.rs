@@ -176,7 +176,12 @@ impl Server {
         let listener = self.0.transports.find(scheme)?.listen(rest).await?;
         let mut endpoint = listener.endpoint();
         endpoint.tls = tls;
-        endpoint.protocols = self.0.front.protocols.iter().map(|protocol| protocol.name().to_owned()).collect();
+        endpoint.protocols.clear();
+        for name in self.0.front.protocols.iter().flat_map(|protocol| protocol.speaks()) {
+            if !endpoint.protocols.contains(&name) {
+                endpoint.protocols.push(name);
+            }
+        }
 
         let mut entered = self.0.entered();
         if entered.stopping {

@@ -360,7 +360,7 @@ impl Entry {
                 Box::pin(Next::new(settings.middleware.clone(), pipeline.handler.clone()).run(call))
             }
         });
-        Ok(Served::new(scope, inner))
+        Ok(Served::new(scope, inner, counts))
     }
 }
 

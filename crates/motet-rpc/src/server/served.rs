@@ -99,13 +99,19 @@ impl Scope {
             peer.running.end();
         }
         let gate = &self.pipeline.gate;
+        let given_up = status.is_some_and(|s| matches!(s.code(), Code::DeadlineExceeded | Code::Cancelled));
         // One that was refused further inside tells nothing about the time that calls take.
         let ran = status.is_none_or(|s| s.executed() != Executed::No && s.code() != Code::ResourceExhausted);
-        if let (Some(admitted), Some(now), true) = (self.admitted, now, ran) {
-            let given_up = status.is_some_and(|s| matches!(s.code(), Code::DeadlineExceeded | Code::Cancelled));
+        if let (Some(admitted), Some(now), true) = (self.admitted, now, ran || given_up) {
             gate.learn(now.saturating_duration_since(admitted), now, given_up);
         }
         gate.leave();
+    }
+
+    /// How a call ends whose time was up before it was polled for the first time.
+    fn expired(&self) -> Option<Status> {
+        let deadline = self.deadline.filter(|deadline| deadline.at <= Instant::now())?;
+        Some(deadline.status(&self.pipeline.method.path).with_executed(Executed::No))
     }
 
     fn poll_deadline(&mut self, task: &mut Task<'_>) -> Poll<Status> {
@@ -169,14 +175,18 @@ pub(super) struct Served {
     handler: Option<BoxFuture<'static, Result<Reply>>>,
     /// The panic of a handler that never became a future.
     failed: Option<Status>,
+    /// Whether others may have run between its coming and its first poll, which is still to come.
+    waited: bool,
 }
 
 impl Served {
-    pub(super) fn new(scope: Scope, handler: Result<BoxFuture<'static, Result<Reply>>>) -> Served {
-        match handler {
-            Ok(handler) => Served { scope: Some(scope), handler: Some(handler), failed: None },
-            Err(status) => Served { scope: Some(scope), handler: None, failed: Some(status) },
-        }
+    /// A call that is about to begin, at once unless it `waited`.
+    pub(super) fn new(scope: Scope, handler: Result<BoxFuture<'static, Result<Reply>>>, waited: bool) -> Served {
+        let (handler, failed) = match handler {
+            Ok(handler) => (Some(handler), None),
+            Err(status) => (None, Some(status)),
+        };
+        Served { scope: Some(scope), handler, failed, waited }
     }
 
     fn end(&mut self, result: Result<Reply>) -> Result<Reply> {
@@ -221,6 +231,12 @@ impl Future for Served {
             let status = this.failed.take().unwrap_or_else(|| Status::internal("the call was polled after its end"));
             return Poll::Ready(this.end(Err(status)));
         };
+        // Nobody waits for it any more: what its handler would do is kept for those who do.
+        if std::mem::take(&mut this.waited)
+            && let Some(status) = scope.expired()
+        {
+            return Poll::Ready(this.end(Err(status)));
+        }
         let since = scope.slow_poll_after();
         let polled = scope.poll(task, |task| handler.as_mut().poll(task));
         scope.measured(since);

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use motet_core::{Carry, Handler, Kind, MethodDescriptor, Result, Service, ServiceDescriptor};
+use motet_core::{
+    __private::protobuf::Body, Carry, Handler, Kind, MethodDescriptor, Result, Service, ServiceDescriptor,
+};
 
 use super::{blocking::Pool, serial::Group};
 
@@ -15,6 +17,14 @@ pub fn method<I: Carry, O: Carry>(service: &str, name: &str, kind: Kind, docs: &
         .request(I::SHAPE, I::MESSAGE.schema())
         .reply(O::SHAPE, O::MESSAGE.schema())
         .family(I::MESSAGE.family_with(&O::MESSAGE))
+}
+
+/// Request and reply as a protobuf file has them.
+pub type Bodies = (Option<Body>, Option<Body>);
+
+/// What a protobuf file says of a method whose request and reply are carried so.
+pub fn bodies<I: Carry, O: Carry>(_: I, _: O) -> Bodies {
+    (I::MESSAGE.protobuf(), O::MESSAGE.protobuf())
 }
 
 /// Puts a service together: handlers in the order of the descriptor's methods, each run as its

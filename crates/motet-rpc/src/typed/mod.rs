@@ -19,14 +19,14 @@ mod serial;
 mod settle;
 
 pub use blocking::MAX_BLOCKING;
-pub use builder::{ServiceBuilder, method};
+pub use builder::{Bodies, ServiceBuilder, bodies, method};
 pub use caller::Caller;
 pub use handlers::{Answer, Request, bidi, client_stream, server_stream, unary};
 pub use into_service::IntoService;
 pub use outcome::{Outcome, ServiceError, Speaks, check_error, check_outcome, details, text, unimplemented, variant};
 pub use pick::{
-    Checks, FormatTag, IsChecked, IsMessage, IsOther, IsPlain, IsUnchecked, IsUnit, Pick, check_plain, check_portable,
-    check_prost,
+    Checks, FormatTag, IsChecked, IsMessage, IsOther, IsPlain, IsProstAlone, IsProstWithSerde, IsUnchecked, IsUnit,
+    Pick, check_plain, check_portable, check_prost,
 };
 pub use serial::MAX_SERIAL;
 pub use settle::{IsCarrier, IsRefused, Refused, Settle};

@@ -7,8 +7,8 @@
 use std::{fmt, marker::PhantomData};
 
 use motet_core::{
-    __private as private, InValue, Lone, Message, Named, Names, Plain, PlainFormat, Portable, Unit, Whole,
-    validate::Validate,
+    __private as private, InValue, Lone, Message, Named, Names, Plain, PlainFormat, Portable, ProtoFormat,
+    ProtoSerdeFormat, Unit, Whole, validate::Validate,
 };
 
 macro_rules! tags {
@@ -32,7 +32,7 @@ macro_rules! tags {
 tags! {
     /// A codec family.
     FormatTag<F>;
-    /// The question whether the constraints of `T` are known.
+    /// What else than its family requires is known of `T`: constraints, or serde.
     Checks<T>;
     /// The question how `T` is carried in family `F`.
     Pick<F, T>;
@@ -91,6 +91,28 @@ pub trait IsUnchecked {
 
 impl<T: Validate> IsChecked for Checks<T> {}
 impl<T> IsUnchecked for &Checks<T> {}
+
+/// A prost message has serde.
+pub trait IsProstWithSerde {
+    /// The family of those that have.
+    fn proto_format(&self) -> FormatTag<ProtoSerdeFormat> {
+        FormatTag::NEW
+    }
+}
+
+/// A prost message has no serde.
+pub trait IsProstAlone {
+    /// The family of those that have none.
+    fn proto_format(&self) -> FormatTag<ProtoFormat> {
+        FormatTag::NEW
+    }
+}
+
+impl<T> IsProstWithSerde for Checks<T> where
+    T: private::serde::Serialize + private::serde::de::DeserializeOwned + private::schemars::JsonSchema
+{
+}
+impl<T> IsProstAlone for &Checks<T> {}
 
 /// The type is an object body by itself.
 pub trait IsMessage {

@@ -177,17 +177,20 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// Starts them, each listening at a place of this transport: `memory`, `tcp`, `tls` or `unix`.
+    /// Starts them, each listening at a place of this transport: `memory`, `tcp`, `tls` or `unix`; with
+    /// `http` it is TCP, and calls go as HTTP/JSON over HTTP/2.
     pub(crate) async fn start(transport: &str) -> Chain {
         let (registry, memory) = (MemoryRegistry::new(), MemoryTransport::new());
         let tls = (transport == "tls").then(certificate);
         let app = |app: AppBuilder| {
             let app = app.registry(registry.clone()).transport(Arc::new(memory.clone()));
+            let app = app.config(motet::Config::new().with("protocols.http_client.http2", true));
             tls.iter().fold(app, |app, (_, trust)| app.client_tls(trust.clone()))
         };
         let sockets = tempfile::tempdir().expect("a folder");
         let address = |name: &str| match transport {
             "tcp" | "tls" => format!("{transport}://127.0.0.1:0"),
+            "http" => "tcp://127.0.0.1:0".to_owned(),
             "unix" => format!("unix://{}", sockets.path().join(name).display()),
             other => format!("{other}://{name}"),
         };
@@ -198,9 +201,16 @@ impl Chain {
         };
         let (b, c) = (Node::default(), Node::default());
         let (app_c, app_b) = (serve("c", &c).await, serve("b", &b).await);
-        b.next.set(HopClient::named(app_b.client(), "c")).expect("unset");
+        let to = |from: &RunningApp, name: &str, at: &RunningApp| {
+            let address = at.endpoints()[0].to_string().replace("tcp://", "http://");
+            match transport {
+                "http" => HopClient::named(from.client().to(address).expect("an address"), name),
+                _ => HopClient::named(from.client(), name),
+            }
+        };
+        b.next.set(to(&app_b, "c", &app_c)).expect("unset");
         let a = app(App::builder()).build().start().await.expect("starts");
-        let client = HopClient::named(a.client(), "b");
+        let client = to(&a, "b", &app_b);
         Chain { client, a, b, c, app_b, app_c, _sockets: sockets }
     }
 

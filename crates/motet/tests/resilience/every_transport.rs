@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::chain::{Chain, Hop};
 
-const TRANSPORTS: [&str; 4] = ["memory", "tcp", "tls", "unix"];
+const TRANSPORTS: [&str; 5] = ["memory", "tcp", "tls", "unix", "http"];
 /// What a call may take at A.
 const LIMIT: Duration = Duration::from_millis(100);
 /// How long the end of a call may take to reach C, in milliseconds.

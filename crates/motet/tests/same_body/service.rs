@@ -184,6 +184,8 @@ impl Same for Me {
         let metadata = cx.metadata();
         let known = metadata.iter().map(|(key, _)| format!("{key}={}", metadata.get(key).unwrap_or_default()));
         let mut known: Vec<_> = known.collect();
+        // Not all protocols keep the order of different keys.
+        known.sort();
         known.push(format!("limited={}", cx.remaining().is_some_and(|left| left.as_secs() < 10)));
         known.push(format!("current={}", Context::current().is_some()));
         Ok(known)

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use motet::{AppBuilder, ClientTls, RunningApp, ServerTls, Service};
+use motet_http::{HttpConfig, HttpServer};
+use motet_protocol_grpc::{GrpcClient, GrpcConfig, GrpcServer};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 
@@ -28,11 +30,14 @@ impl Way {
         let folder = tempfile::tempdir().expect("a folder");
         let socket = format!("unix://{}", folder.path().join("same.sock").display());
         let (server_tls, client_tls) = tls();
+        let (grpc_server_tls, grpc_client_tls) = (server_tls.clone(), client_tls.clone());
         let plain = |app: AppBuilder| app;
         let tls = move |app: AppBuilder| app.server_tls(server_tls).client_tls(client_tls);
         let line = |app: AppBuilder| {
             app.server_protocol(Arc::new(Line::default())).client_protocol(Arc::new(LineClient::default()))
         };
+        let grpc_tls = move |app: AppBuilder| grpc(app.server_tls(grpc_server_tls).client_tls(grpc_client_tls));
+        let http = |app: AppBuilder| app.config(motet::Config::new().with("protocols.http_client.http2", true));
         let mut all = vec![
             Way::local(),
             Way::same_app().await,
@@ -40,7 +45,10 @@ impl Way {
             Way::to("tcp", "tcp://127.0.0.1:0", plain, |address| address).await,
             Way::to("unix", &socket, plain, |address| address).await,
             Way::to("tls", "tls://127.0.0.1:0", tls, |address| address).await,
+            Way::to("http", "tcp://127.0.0.1:0", http, |address| address.replace("tcp://", "http://")).await,
             Way::to("line", "tcp://127.0.0.1:0", line, |address| address.replace("tcp://", "line://")).await,
+            Way::to("grpc", "tcp://127.0.0.1:0", grpc, |address| address.replace("tcp://", "grpc://")).await,
+            Way::to("grpc+tls", "tls://127.0.0.1:0", grpc_tls, |address| address.replace("tcp+", "grpc+")).await,
         ];
         all[0].folder = Some(folder);
         all
@@ -75,6 +83,15 @@ impl Way {
             assert!(app.stop().await.is_clean(), "{}", self.name);
         }
     }
+}
+
+/// HTTP/2 with gRPC behind it, and a client that speaks it.
+fn grpc(mut app: AppBuilder) -> AppBuilder {
+    let door = HttpServer::new(HttpConfig::default()).protocol(Arc::new(GrpcServer::new(GrpcConfig::default())));
+    for protocol in door.server_protocols() {
+        app = app.server_protocol(protocol);
+    }
+    app.client_protocol(Arc::new(GrpcClient::default()))
 }
 
 fn tls() -> (ServerTls, ClientTls) {

@@ -48,6 +48,17 @@ pub trait NoneInFlight {
     async fn a(&self, cx: &Context) -> Result<()>;
 }
 
+#[motet::service(name = "e3", proto_name = "acme.1.Cart")]
+pub trait BadProtoName {
+    async fn a(&self, cx: &Context) -> Result<()>;
+}
+
+#[motet::service(name = "e4")]
+pub trait BadProtoMethod {
+    #[method(proto_name = "Add-Item")]
+    async fn a(&self, cx: &Context) -> Result<()>;
+}
+
 #[motet::service(name = "f")]
 pub trait OptionalBody {
     #[method(optional)]

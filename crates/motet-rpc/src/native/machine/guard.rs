@@ -25,6 +25,8 @@ const MAX_GOAWAYS: u32 = 16;
 ///
 /// [`NativeConfig::write_timeout`]: crate::native::NativeConfig::write_timeout
 pub(crate) const ENOUGH: u64 = 64 << 10;
+/// How many frames are handled before what they made is written.
+pub(super) const AT_ONCE: usize = 256;
 /// How much is inflated before others get their turn.
 pub(super) const INFLATE_TURN: usize = 1 << 20;
 

@@ -245,6 +245,14 @@ impl<T> Machine<T> {
     pub fn rest(&mut self) {
         self.streams.rest();
         self.lease.settle();
+        if !self.has_output() {
+            (self.out, self.sending) = (BytesMut::new(), VecDeque::new());
+        }
+    }
+
+    /// When the peer was heard last.
+    pub(crate) fn heard(&self) -> Instant {
+        self.pulse.heard
     }
 
     /// When [`Machine::handle_time`] wants to be called next.

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     Event, IncomingCall, Machine, Path, ReplyHead, Role,
-    guard::{CALL_COST, INFLATE_TURN, metadata_cost},
+    guard::{AT_ONCE, CALL_COST, INFLATE_TURN, metadata_cost},
     stream::{Before, Partial, Queue, Stream},
 };
 use crate::native::{
@@ -42,8 +42,8 @@ impl<T: Default> Machine<T> {
         Ok(())
     }
 
-    /// As [`Machine::handle_input`], but of more than `whole` frames only for half, and at most until
-    /// a mebibyte was inflated. Says whether there are more.
+    /// As [`Machine::handle_input`], but of more than `whole` frames only for half, for at most 256 and
+    /// at most until a mebibyte was inflated. Says whether there are more.
     ///
     /// # Errors
     /// As [`Machine::handle_input`].
@@ -62,10 +62,10 @@ impl<T: Default> Machine<T> {
         let mut more = !self.pending.is_empty();
         let mut chunk = std::mem::take(&mut self.pending);
         if !more {
-            let (mut end, frames) = whole_frames(input, usize::MAX)?;
-            more = frames > whole;
+            let (mut end, frames) = whole_frames(input, 2 * AT_ONCE)?;
+            more = frames > whole.min(AT_ONCE);
             if more {
-                (end, _) = whole_frames(input, frames.div_ceil(2))?;
+                (end, _) = whole_frames(input, frames.div_ceil(2).min(AT_ONCE))?;
             }
             chunk = input.split_to(end).freeze();
             let begun = if end > 0 { None } else { self.guard.frame };

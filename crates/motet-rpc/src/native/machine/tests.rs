@@ -180,7 +180,7 @@ fn compressed_messages_shrink_on_the_wire_only() {
     let metadata = Metadata::new();
     let sent = CallHead { compress_above: Some(100), ..head(&method, &Codec::RAW, &metadata) };
     pair.client.call(&sent, Some(&raw(vec![7; 100_000])), 0).expect("sent");
-    assert!(pair.client.out.len() < 1000);
+    assert!(pair.client.out.len() < 5000);
     assert_eq!(only_call(pair.run().1).message.map(|m| m.len()), Some(100_000));
 }
 

@@ -59,6 +59,8 @@ pub(super) struct ServerGlue {
     options: Arc<CallOptions>,
     /// Whether a refused call was logged.
     logged: bool,
+    /// Whether a handler that holds its thread was begun with the last calls.
+    held_up: bool,
     /// What the peer's interned paths lead to.
     routes: Vec<(String, Option<Route>)>,
 }
@@ -76,6 +78,7 @@ impl ServerGlue {
             compress_above,
             options: Arc::default(),
             logged: false,
+            held_up: false,
             routes: Vec::new(),
         }
     }
@@ -151,9 +154,10 @@ impl ServerGlue {
     }
 
     /// Polls the handler once here, and gives it a task of its own if that is not enough.
-    fn run(&self, shared: &Arc<Shared<Running>>, route: &Route, call: Call, responder: Responder) {
+    fn run(&mut self, shared: &Arc<Shared<Running>>, route: &Route, call: Call, responder: Responder) {
         let pace = route.pace();
         if !pace.inline() {
+            self.held_up = true;
             return spawn(shared, responder, route.call(call));
         }
         let timed = pace.samples().then(Instant::now);
@@ -197,6 +201,9 @@ fn refuse(shared: &Shared<Running>, id: u64, status: &Status) {
 
 impl Glue<Running> for ServerGlue {
     fn handle(&mut self, shared: &Arc<Shared<Running>>, events: &mut Vec<Event>, now: Instant) {
+        if events.iter().any(|event| matches!(event, Event::Call(_))) {
+            self.held_up = false;
+        }
         for event in events.drain(..) {
             match event {
                 Event::Interned(path) => {
@@ -244,8 +251,10 @@ impl Glue<Running> for ServerGlue {
         Ok(())
     }
 
+    /// Not where a turn of all who are about to answer takes long: the answer that is there would wait
+    /// for the next hundred.
     fn gathers(&self) -> bool {
-        true
+        !self.held_up
     }
 
     fn failed(&mut self, error: &ProtocolError) {

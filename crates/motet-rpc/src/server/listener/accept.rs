@@ -10,7 +10,7 @@ use futures_util::{
     FutureExt,
     future::{Either, select},
 };
-use motet_core::{Accepted, Listener, Result};
+use motet_core::{Accepted, Endpoint, Listener, Result};
 use tokio::task::JoinSet;
 
 use super::{Front, connection, count};
@@ -26,6 +26,7 @@ pub(in crate::server) async fn accept_loop(listener: Box<dyn Listener>, tls: boo
     let _held = front.drain.hold();
     let mut connections = JoinSet::new();
     let mut backoff = BACKOFF;
+    let at = Arc::new(listener.endpoint());
     let draining = front.drain.draining();
     let mut draining = pin!(draining);
     loop {
@@ -34,7 +35,7 @@ pub(in crate::server) async fn accept_loop(listener: Box<dyn Listener>, tls: boo
             Either::Left(_) => break,
             Either::Right((Ok(accepted), _)) => {
                 backoff = BACKOFF;
-                admit(&mut connections, accepted, tls, &front);
+                admit(&mut connections, accepted, tls, &at, &front);
             }
             Either::Right((Err(status), _)) => {
                 count(&front.counters.accept_errors);
@@ -52,7 +53,7 @@ pub(in crate::server) async fn accept_loop(listener: Box<dyn Listener>, tls: boo
     }
     // Who had connected before the stop gets an answer of its protocol, not a reset.
     while let Some(Ok(accepted)) = take(&*listener) {
-        admit(&mut connections, accepted, tls, &front);
+        admit(&mut connections, accepted, tls, &at, &front);
     }
     drop(listener);
     finish(connections, &front).await;
@@ -62,10 +63,10 @@ fn take(listener: &dyn Listener) -> Option<Result<Accepted>> {
     listener.accept().now_or_never()
 }
 
-fn admit(connections: &mut JoinSet<()>, accepted: Accepted, tls: bool, front: &Arc<Front>) {
+fn admit(connections: &mut JoinSet<()>, accepted: Accepted, tls: bool, at: &Arc<Endpoint>, front: &Arc<Front>) {
     front.counters.accepted.fetch_add(1, Ordering::Relaxed);
     match front.admission.admit() {
-        Some(seat) => drop(connections.spawn(connection::run(accepted, seat, tls, front.clone()))),
+        Some(seat) => drop(connections.spawn(connection::run(accepted, seat, tls, at.clone(), front.clone()))),
         None => {
             count(&front.counters.over_limit);
             if front.counters.crowded.lets_through() {

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::BytesMut;
 use futures_util::future::{Either, select};
-use motet_core::{Accepted, BoxIo, Drain, Incoming, Peer, RunningCalls};
+use motet_core::{Accepted, BoxIo, Drain, Endpoint, Incoming, Peer, RunningCalls};
 use tokio::{
     io::{AsyncRead, ReadBuf},
     time::{Instant, timeout_at},
@@ -57,14 +57,14 @@ enum Closed {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn run(accepted: Accepted, mut seat: Seat, tls: bool, front: Arc<Front>) {
+pub(super) async fn run(accepted: Accepted, mut seat: Seat, tls: bool, at: Arc<Endpoint>, front: Arc<Front>) {
     let _held = front.drain.hold();
     let peer = accepted.peer;
     let address = peer.address.clone();
     // Boxed and dropped before the protocol serves: an idle connection keeps none of it.
     let opening = Box::pin(open(accepted.io, peer, &mut seat, tls, &front)).await;
     match opening {
-        Ok((protocol, incoming)) => front.protocols[protocol].serve(incoming).await,
+        Ok((protocol, incoming)) => front.protocols[protocol].serve(incoming.with_listener(at)).await,
         Err(closed) => Box::pin(closed.report(&front, &address, tls)).await,
     }
 }

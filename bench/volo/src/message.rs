@@ -1,0 +1,85 @@
+//! The two messages as volo's code generator has them.
+
+pub(crate) use generated::volo_gen::bench::{BenchmarkMessage as Big, Pair as Small};
+
+pub(crate) use crate::sample::{Message, Sample};
+
+/// Types, client and server, generated from `idl/bench.thrift`.
+#[allow(missing_docs, unreachable_pub, unused, clippy::all)]
+pub(crate) mod generated {
+    include!(concat!(env!("OUT_DIR"), "/volo_gen.rs"));
+}
+
+impl Sample for Big {
+    fn sample() -> Self {
+        let text = || "许多往事在眼前一幕一幕，变的那麼模糊".into();
+        let number = 100_000;
+        Self {
+            field1: text(),
+            field9: text(),
+            field18: text(),
+            field80: true,
+            field81: true,
+            field2: number,
+            field3: number,
+            field280: number,
+            field6: number,
+            field22: i64::from(number),
+            field4: text(),
+            field5: Vec::new(),
+            field59: true,
+            field7: text(),
+            field16: number,
+            field130: number,
+            field12: true,
+            field17: true,
+            field13: true,
+            field14: true,
+            field104: number,
+            field100: number,
+            field101: number,
+            field102: text(),
+            field103: text(),
+            field29: number,
+            field30: true,
+            field60: number,
+            field271: number,
+            field272: number,
+            field150: number,
+            field23: number,
+            field24: true,
+            field25: number,
+            field78: true,
+            field67: number,
+            field68: number,
+            field128: number,
+            field129: text(),
+            field131: number,
+        }
+    }
+
+    fn handle(mut self) -> Self {
+        self.field1 = "OK".into();
+        self.field2 = 100;
+        self
+    }
+
+    fn is_reply(&self) -> bool {
+        self.field1 == "OK" && self.field2 == 100
+    }
+}
+
+impl Sample for Small {
+    fn sample() -> Self {
+        Self { first: 0x0123_4567_89ab_cdef, second: 1 }
+    }
+
+    fn handle(mut self) -> Self {
+        self.second += 1;
+        self
+    }
+
+    fn is_reply(&self) -> bool {
+        self.second == 2
+    }
+}

@@ -1,0 +1,123 @@
+//! A connection of either version.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use hyper::{
+    body::Incoming as Arriving,
+    server::conn::{http1, http2},
+    service::Service,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use motet_core::Incoming;
+use tokio::time::Instant;
+
+use super::{
+    drive::{End, drive},
+    frames::Frames,
+    tasks::{Owned, Tasks},
+    watch::{Answered, Running, Watch, Watched},
+};
+use crate::{
+    Body, HttpConfig,
+    door::{ConnectionParts, Doors},
+    front::{Answer, Front},
+    hosts::is_loopback,
+};
+
+/// HTTP/1.1, and what an upgrade made of it.
+pub(crate) async fn serve_h1(front: Arc<Front>, incoming: Incoming) {
+    let config = front.config().clone();
+    let watch = Watch::http1(first_byte(&incoming, &config));
+    let (io, served, owned) = open(front, incoming, watch);
+    let doors = served.doors.clone();
+    let mut builder = http1::Builder::new();
+    builder.half_close(true).max_headers(config.max_headers).max_buf_size(config.max_head());
+    // Boxed and dropped before what follows an upgrade: that keeps none of it.
+    let connection = Box::pin(builder.serve_connection(TokioIo::new(io), served.clone()).with_upgrades());
+    if drive(connection, &served.watch, doors.of_none()).await == End::Closed {
+        drop(served);
+        owned.tasks().all_done().await;
+    }
+}
+
+/// HTTP/2.
+pub(crate) async fn serve_h2(front: Arc<Front>, incoming: Incoming) {
+    let config = front.config().clone();
+    let began = first_byte(&incoming, &config);
+    let watch = Watch::http2(began, Frames::new(began, config.max_resets, config.max_idle_frames));
+    let (io, served, owned) = open(front, incoming, watch);
+    let mut builder = http2::Builder::new(owned.tasks().clone());
+    builder
+        .timer(TokioTimer::new())
+        .initial_connection_window_size(config.connection_window())
+        .initial_stream_window_size(config.stream_window())
+        .max_concurrent_streams(config.max_streams.max(1))
+        .max_header_list_size(u32::try_from(config.max_head()).unwrap_or(u32::MAX))
+        .max_send_buf_size(config.send_buffer.clamp(16 << 10, u32::MAX as usize))
+        .keep_alive_interval(config.ping_after)
+        .keep_alive_timeout(config.ping_timeout);
+    let connection = Box::pin(builder.serve_connection(TokioIo::new(io), served.clone()));
+    drive(connection, &served.watch, served.doors.of_none()).await;
+}
+
+/// When the head began that is to be complete by `head_by`.
+fn first_byte(incoming: &Incoming, config: &HttpConfig) -> Instant {
+    let now = Instant::now();
+    incoming.head_by.checked_sub(config.head_timeout).map_or(now, |began| began.min(now))
+}
+
+fn open(front: Arc<Front>, incoming: Incoming, watch: Watch) -> (Watched, Served, Owned) {
+    let Incoming { io, peer, dispatcher, drain, offences, listener, .. } = incoming;
+    let loopback = listener.map_or(peer.local && peer.transport == "tcp", |listener| is_loopback(&listener));
+    let tasks = Tasks::default();
+    let owned = Owned::new(&tasks);
+    let config = front.config().clone();
+    let connection = ConnectionParts { dispatcher, peer, loopback, drain, offences, config, tasks };
+    let doors = Arc::new(front.doors(connection));
+    (Watched::new(io, watch.clone()), Served { front, doors, watch }, owned)
+}
+
+/// What the HTTP library hands requests to.
+#[derive(Clone)]
+struct Served {
+    front: Arc<Front>,
+    doors: Arc<Doors>,
+    watch: Watch,
+}
+
+impl Service<Request<Arriving>> for Served {
+    type Response = Response<Answered>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, request: Request<Arriving>) -> Answering {
+        let running = self.watch.begin();
+        let answer = self.front.answer(request.map(Body::arriving), &self.doors);
+        Answering { answer, running: Some(running) }
+    }
+}
+
+/// An answer on its way, as the HTTP library wants it.
+struct Answering {
+    answer: Answer,
+    running: Option<Running>,
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Answered>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        Pin::new(&mut this.answer).poll(cx).map(|answer| {
+            let running = this.running.take();
+            Ok(answer.map(|body| Answered { body, _running: running }))
+        })
+    }
+}

@@ -1,0 +1,3 @@
+module motet.dev/interop/netrpc
+
+go 1.24

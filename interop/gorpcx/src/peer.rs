@@ -1,0 +1,89 @@
+//! The Go programs.
+
+use std::{path::PathBuf, process::Stdio, time::Duration};
+
+use motet::core::Endpoint;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, ChildStdin, Command},
+    time::timeout,
+};
+
+use crate::unary::LONG;
+
+/// Where the Go programs are, and how long silence is.
+pub(crate) struct Peers {
+    folder: PathBuf,
+    pub(crate) silence: Duration,
+}
+
+impl Peers {
+    pub(crate) fn new(folder: PathBuf, full: bool) -> Peers {
+        Peers { folder, silence: Duration::from_secs(if full { 60 } else { 1 }) }
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.folder.join(program));
+        command.env("MOTET_SILENCE", format!("{}s", self.silence.as_secs())).kill_on_drop(true);
+        command
+    }
+
+    /// Runs a program to its end; gives what it said of each case.
+    pub(crate) async fn cases(&self, program: &str, arguments: &[&str]) -> Vec<(String, Result<(), String>)> {
+        let running = self.command(program).args(arguments).stdin(Stdio::null()).output();
+        let output = match timeout(LONG * 5, running).await {
+            Err(_) => return vec![(arguments.join(" "), Err("no end of it".to_owned()))],
+            Ok(Err(error)) => return vec![(program.to_owned(), Err(error.to_string()))],
+            Ok(Ok(output)) => output,
+        };
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let case = |line: &str| match line.split_once(' ')? {
+            ("ok", case) => Some((case.to_owned(), Ok(()))),
+            ("FAILED", rest) => {
+                let (case, why) = rest.split_once(": ").unwrap_or((rest, ""));
+                Some((case.to_owned(), Err(why.to_owned())))
+            }
+            _ => None,
+        };
+        let mut cases: Vec<_> = text.lines().filter_map(case).collect();
+        if !output.status.success() && cases.iter().all(|(_, outcome)| outcome.is_ok()) {
+            let said = String::from_utf8_lossy(&output.stderr).chars().take(400).collect();
+            cases.push((arguments.join(" "), Err(said)));
+        }
+        cases
+    }
+
+    /// Starts a server.
+    pub(crate) async fn server(&self, program: &str, arguments: &[&str]) -> Result<GoServer, String> {
+        let mut command = self.command(program);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().map_err(|error| format!("{program}: {error}"))?;
+        let out = child.stdout.take().ok_or("no output")?;
+        let mut lines = BufReader::new(out).lines();
+        let listening = async {
+            while let Ok(Some(line)) = lines.next_line().await {
+                if let Some(address) = line.strip_prefix("listening ") {
+                    return Ok(address.to_owned());
+                }
+            }
+            Err(format!("{program} ended"))
+        };
+        let address = timeout(LONG, listening).await.map_err(|_| format!("{program} does not listen"))??;
+        let stdin = child.stdin.take();
+        Ok(GoServer { child, endpoint: Endpoint::new("tcp", address), _stdin: stdin })
+    }
+}
+
+/// A server of a Go program; it ends with this.
+pub(crate) struct GoServer {
+    child: Child,
+    pub(crate) endpoint: Endpoint,
+    _stdin: Option<ChildStdin>,
+}
+
+impl GoServer {
+    /// Kills it.
+    pub(crate) async fn kill(&mut self) {
+        let _ = self.child.kill().await;
+    }
+}
