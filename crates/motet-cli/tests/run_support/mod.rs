@@ -125,7 +125,7 @@ impl Beside {
 
     /// Waits for a line that holds a text, behind the last one waited for.
     pub(crate) fn expect(&mut self, text: &str, patience: Duration) -> String {
-        let started = Instant::now();
+        let (started, mut last) = (Instant::now(), false);
         loop {
             let (found, failed) = {
                 let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -137,11 +137,11 @@ impl Beside {
                 self.read = read;
                 return line;
             }
-            let over = failed || started.elapsed() > patience || self.child.try_wait().expect("a child").is_some();
-            if over {
+            assert!(!last, "no line with {text:?} behind those waited for in:\n{}", self.text());
+            last = failed || started.elapsed() > patience || self.child.try_wait().expect("a child").is_some();
+            if last {
                 // The last lines may still be on their way.
                 std::thread::sleep(Duration::from_millis(300));
-                assert!(self.text().contains(text), "no line with {text:?} in:\n{}", self.text());
             }
             std::thread::sleep(Duration::from_millis(20));
         }
