@@ -50,6 +50,8 @@ impl Front {
         let origin = head.headers.get(header::ORIGIN);
         let cors = origin.and_then(|origin| self.hosts.cors(Some(origin)));
         if let Err(status) = self.hosts.check(&head, doors.of_none().is_loopback()) {
+            // Nothing of it has run, whoever asks.
+            let status = status.with_executed(motet_core::Executed::No);
             return Answer::now(refusal(&status), None);
         }
         if let Some(cors) = cors {

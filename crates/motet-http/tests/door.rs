@@ -110,9 +110,11 @@ async fn names_and_pages_of_others_are_refused() {
     let setup = start(HttpConfig::default()).await;
     let evil = ask(&setup.address, "GET /a HTTP/1.1\r\nHost: evil.example\r\n\r\n").await;
     assert!(evil.starts_with("HTTP/1.1 403") && evil.contains("protocols.http.hosts"), "{evil}");
+    assert!(evil.contains(r#""executed":"no""#), "{evil}");
     let evil = "GET /a HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n\r\n";
     let evil = ask(&setup.address, evil).await;
     assert!(evil.starts_with("HTTP/1.1 403") && evil.contains("protocols.http.origins"), "{evil}");
+    assert!(evil.contains(r#""executed":"no""#), "{evil}");
 }
 
 #[tokio::test]
