@@ -1,5 +1,6 @@
 //! Callers of a multiplexing client: each call in flight is a task that calls, checks
-//! the reply and calls again, as the handlers of a service would.
+//! the reply and calls again, as the handlers of a service would. A call sends the message that
+//! the last one brought: to build its requests is no part of what is measured.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,9 +19,12 @@ const TIMED: u64 = 8;
 
 /// A client that can be cloned into tasks sharing its connection.
 pub(crate) trait Caller<M>: Clone + Send + 'static {
-    /// One call: from the request to the decoded reply. A client that takes its request
-    /// by value clones it here, as its users would build a new one for each call.
-    fn call(&mut self, request: &M) -> impl Future<Output = Result<M>> + Send;
+    /// What a call fails with.
+    type Error: Into<anyhow::Error> + Send;
+
+    /// One call: from the request to the decoded reply. Best the client's own future: one around it
+    /// would move both messages once more.
+    fn call(&mut self, request: M) -> impl Future<Output = Result<M, Self::Error>> + Send;
 }
 
 /// Measures `load.in_flight` tasks spread over `clients`, one for each connection.
@@ -61,14 +65,17 @@ async fn call_again_and_again<M: Sample, C: Caller<M>>(
     histogram: Arc<Histogram>,
     timed: u64,
 ) -> Result<()> {
-    let request = M::sample();
+    let mut message = M::sample();
     loop {
         for _ in 1..timed {
-            client.call(&request).await?.check_reply()?;
+            message = client.call(message).await.map_err(Into::into)?;
+            message.check_reply()?;
+            message.again();
         }
         let started = Instant::now();
-        let reply = client.call(&request).await?;
+        message = client.call(message).await.map_err(Into::into)?;
         histogram.record(started.elapsed(), timed);
-        reply.check_reply()?;
+        message.check_reply()?;
+        message.again();
     }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use crate::sample::{Message, Sample};
+use crate::sample::{NUMBER, TEXT};
 pub(crate) use generated::{BenchmarkMessage as Big, Pair as Small};
 
 /// Types and tonic's client and server, generated from `proto/bench.proto`.
@@ -24,49 +25,47 @@ impl<M: Sample + prost::Message + Default> ProstSample for M {}
 
 impl Sample for Big {
     fn sample() -> Self {
-        let text = || "许多往事在眼前一幕一幕，变的那麼模糊".to_owned();
-        let number = 100_000;
         Self {
-            field1: text(),
-            field9: text(),
-            field18: text(),
+            field1: TEXT.to_owned(),
+            field9: TEXT.to_owned(),
+            field18: TEXT.to_owned(),
             field80: true,
             field81: true,
-            field2: number,
-            field3: number,
-            field280: number,
-            field6: number,
-            field22: i64::from(number),
-            field4: text(),
+            field2: NUMBER,
+            field3: NUMBER,
+            field280: NUMBER,
+            field6: NUMBER,
+            field22: i64::from(NUMBER),
+            field4: TEXT.to_owned(),
             field5: Vec::new(),
             field59: true,
-            field7: text(),
-            field16: number,
-            field130: number,
+            field7: TEXT.to_owned(),
+            field16: NUMBER,
+            field130: NUMBER,
             field12: true,
             field17: true,
             field13: true,
             field14: true,
-            field104: number,
-            field100: number,
-            field101: number,
-            field102: text(),
-            field103: text(),
-            field29: number,
+            field104: NUMBER,
+            field100: NUMBER,
+            field101: NUMBER,
+            field102: TEXT.to_owned(),
+            field103: TEXT.to_owned(),
+            field29: NUMBER,
             field30: true,
-            field60: number,
-            field271: number,
-            field272: number,
-            field150: number,
-            field23: number,
+            field60: NUMBER,
+            field271: NUMBER,
+            field272: NUMBER,
+            field150: NUMBER,
+            field23: NUMBER,
             field24: true,
-            field25: number,
+            field25: NUMBER,
             field78: true,
-            field67: number,
-            field68: number,
-            field128: number,
-            field129: text(),
-            field131: number,
+            field67: NUMBER,
+            field68: NUMBER,
+            field128: NUMBER,
+            field129: TEXT.to_owned(),
+            field131: NUMBER,
         }
     }
 
@@ -74,6 +73,11 @@ impl Sample for Big {
         self.field1 = "OK".to_owned();
         self.field2 = 100;
         self
+    }
+
+    fn again(&mut self) {
+        self.field1 = TEXT.to_owned();
+        self.field2 = NUMBER;
     }
 
     fn is_reply(&self) -> bool {
@@ -89,6 +93,10 @@ impl Sample for Small {
     fn handle(mut self) -> Self {
         self.second += 1;
         self
+    }
+
+    fn again(&mut self) {
+        self.second -= 1;
     }
 
     fn is_reply(&self) -> bool {

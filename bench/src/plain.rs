@@ -5,6 +5,7 @@
 use prost::Message as _;
 
 use crate::message::{self, Sample};
+use crate::sample::{NUMBER, TEXT};
 
 /// The big message.
 #[motet::message]
@@ -114,6 +115,11 @@ impl Sample for Big {
         self
     }
 
+    fn again(&mut self) {
+        self.field1 = TEXT.to_owned();
+        self.field2 = NUMBER;
+    }
+
     fn is_reply(&self) -> bool {
         self.field1 == "OK" && self.field2 == 100
     }
@@ -128,6 +134,10 @@ impl Sample for Small {
     fn handle(mut self) -> Self {
         self.second += 1;
         self
+    }
+
+    fn again(&mut self) {
+        self.second -= 1;
     }
 
     fn is_reply(&self) -> bool {

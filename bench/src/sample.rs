@@ -4,6 +4,11 @@ use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+/// What the big message has in its strings.
+pub(crate) const TEXT: &str = "许多往事在眼前一幕一幕，变的那麼模糊";
+/// What it has in its integers.
+pub(crate) const NUMBER: i32 = 100_000;
+
 /// Which of the two messages a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -27,11 +32,14 @@ impl Message {
 
 /// A message with a sample request and the handler that answers it.
 pub(crate) trait Sample: Clone + PartialEq + Send + Sync + 'static {
-    /// The request that every call sends.
+    /// The request that the first call sends, and every other an equal one.
     fn sample() -> Self;
 
     /// The handler, the same in every system.
     fn handle(self) -> Self;
+
+    /// Makes a reply the request again: sets back what the handler changed.
+    fn again(&mut self);
 
     /// Whether the handler ran on the other side.
     fn is_reply(&self) -> bool;

@@ -10,7 +10,7 @@ use super::{Extra, Meter, Outcome, Scratch, Target};
 use crate::closed_loop::Caller as _;
 use crate::message::generated::bench_client::BenchClient as TonicClient;
 use crate::message::{Message, Sample, Small};
-use crate::systems::motet::{self as over_motet, BenchClient, Motet};
+use crate::systems::motet::{self as over_motet, InContext, Motet};
 use crate::systems::{System, tonic::Tonic};
 use crate::{net, process};
 
@@ -66,9 +66,9 @@ async fn serve<S: System>(scratch: Scratch) -> Result<()> {
     }
 }
 
-async fn call_motet(address: &str) -> Result<BenchClient> {
-    let mut client = BenchClient::new(over_motet::client(address, motet::Stats::disabled())?);
-    client.call(&Small::sample()).await?.check_reply()?;
+async fn call_motet(address: &str) -> Result<InContext> {
+    let mut client = over_motet::calling(&over_motet::client(address, motet::Stats::disabled())?);
+    client.call(Small::sample()).await?.check_reply()?;
     Ok(client)
 }
 
@@ -123,7 +123,7 @@ async fn rested_motet(target: Target) -> Result<Outcome> {
     for _ in 0..IDLE {
         let mut client = call_motet(&target.address).await?;
         for _ in 1..20 {
-            client.call(&Small::sample()).await?.check_reply()?;
+            client.call(Small::sample()).await?.check_reply()?;
         }
         clients.push(client);
     }

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::{Extra, Meter, Outcome, Scratch, Target};
 use crate::closed_loop::Caller as _;
 use crate::message::{Big, Sample};
-use crate::systems::motet::{BenchClient, BenchServer, Handlers};
+use crate::systems::motet::{BenchServer, Handlers, calling};
 
 macro_rules! transports {
     ($($name:literal $transport:ident),* $(,)?) => {
@@ -99,11 +99,13 @@ async fn load(target: Target, transport: Transport, in_flight: usize) -> Result<
     let client = client.protocol(Arc::new(NativeClient::default())).build().to(&address)?;
     let (meter, mut tasks) = (Meter::default(), JoinSet::new());
     for _ in 0..in_flight {
-        let (mut client, meter) = (BenchClient::new(&client), meter.clone());
+        let (mut client, meter) = (calling(&client), meter.clone());
         tasks.spawn(async move {
-            let request = Big::sample();
+            let mut message = Big::sample();
             loop {
-                client.call(&request).await?.check_reply()?;
+                message = client.call(message).await?;
+                message.check_reply()?;
+                message.again();
                 meter.add(1);
             }
         });

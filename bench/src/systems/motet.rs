@@ -40,7 +40,7 @@ impl System for Motet {
     }
 
     async fn load(load: Load) -> Result<Figures> {
-        let clients = clients(&load, Stats::new)?.iter().map(BenchClient::new).collect();
+        let clients = clients(&load, Stats::new)?.iter().map(calling).collect();
         closed_loop::run(&load, clients).await
     }
 }
@@ -58,7 +58,7 @@ impl System for MotetUncounted {
     }
 
     async fn load(load: Load) -> Result<Figures> {
-        let clients = clients(&load, Stats::disabled)?.iter().map(BenchClient::new).collect();
+        let clients = clients(&load, Stats::disabled)?.iter().map(calling).collect();
         closed_loop::run(&load, clients).await
     }
 }
@@ -80,15 +80,27 @@ impl System for MotetMain {
     }
 }
 
-impl Caller<Big> for BenchClient {
-    async fn call(&mut self, request: &Big) -> Result<Big> {
-        Ok(self.big(&Context::new(), request.clone()).await?)
+/// One that calls.
+pub(crate) fn calling(client: &Client) -> InContext {
+    (BenchClient::new(client), Context::new())
+}
+
+/// A client, and the Context in which it calls.
+pub(crate) type InContext = (BenchClient, Context);
+
+impl Caller<Big> for InContext {
+    type Error = motet::Status;
+
+    fn call(&mut self, request: Big) -> impl Future<Output = Result<Big, motet::Status>> + Send {
+        self.0.big(&self.1, request)
     }
 }
 
-impl Caller<Small> for BenchClient {
-    async fn call(&mut self, request: &Small) -> Result<Small> {
-        Ok(self.small(&Context::new(), *request).await?)
+impl Caller<Small> for InContext {
+    type Error = motet::Status;
+
+    fn call(&mut self, request: Small) -> impl Future<Output = Result<Small, motet::Status>> + Send {
+        self.0.small(&self.1, request)
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use super::{
     System,
-    motet::{BenchClient, BenchServer, Handlers},
+    motet::{BenchServer, Handlers, InContext, calling},
 };
 use crate::closed_loop;
 use crate::message::Message;
@@ -45,10 +45,10 @@ impl System for MotetGrpc {
 }
 
 /// A client of one connection.
-fn client(address: &str) -> Result<BenchClient> {
+fn client(address: &str) -> Result<InContext> {
     let mut config = ClientConfig::default();
     config.connections_per_node = Some(1);
     let builder = Client::builder().stats(Stats::new()).config(config).transport(Arc::new(TcpTransport::default()));
     let client = builder.protocol(Arc::new(GrpcClient::default())).build();
-    Ok(BenchClient::new(client.to(address)?))
+    Ok(calling(&client.to(address)?))
 }

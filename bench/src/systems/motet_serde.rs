@@ -1,7 +1,7 @@
 //! `motet-serde`: the same service over plain structs, in the default codec.
 
 use anyhow::Result;
-use motet::{Context, Stats};
+use motet::{Client, Context, Stats};
 use tokio::net::TcpListener;
 
 use super::{System, motet as shared};
@@ -44,19 +44,31 @@ impl System for MotetSerde {
     }
 
     async fn load(load: Load) -> Result<Figures> {
-        let clients = shared::clients(&load, Stats::new)?.iter().map(BenchClient::new).collect();
+        let clients = shared::clients(&load, Stats::new)?.iter().map(calling).collect();
         closed_loop::run_as::<Big, Small, _>(&load, clients).await
     }
 }
 
-impl Caller<Big> for BenchClient {
-    async fn call(&mut self, request: &Big) -> Result<Big> {
-        Ok(self.big(&Context::new(), request.clone()).await?)
+/// One that calls.
+fn calling(client: &Client) -> InContext {
+    (BenchClient::new(client), Context::new())
+}
+
+/// A client, and the Context in which it calls.
+type InContext = (BenchClient, Context);
+
+impl Caller<Big> for InContext {
+    type Error = motet::Status;
+
+    fn call(&mut self, request: Big) -> impl Future<Output = Result<Big, motet::Status>> + Send {
+        self.0.big(&self.1, request)
     }
 }
 
-impl Caller<Small> for BenchClient {
-    async fn call(&mut self, request: &Small) -> Result<Small> {
-        Ok(self.small(&Context::new(), *request).await?)
+impl Caller<Small> for InContext {
+    type Error = motet::Status;
+
+    fn call(&mut self, request: Small) -> impl Future<Output = Result<Small, motet::Status>> + Send {
+        self.0.small(&self.1, request)
     }
 }

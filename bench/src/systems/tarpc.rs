@@ -2,7 +2,7 @@
 
 use ::tarpc::context::{self, Context};
 use ::tarpc::server::{BaseChannel, Channel as _};
-use ::tarpc::{client, serde_transport};
+use ::tarpc::{client, client::RpcError, serde_transport};
 use anyhow::Result;
 use futures_util::StreamExt as _;
 use tokio::net::TcpListener;
@@ -22,7 +22,7 @@ impl System for Tarpc {
     const NAME: &'static str = "tarpc";
     const PER_CALL: &'static str = "length-delimited bincode, default settings and \
         TCP_NODELAY; server: every handler in a task of its own; client: one dispatch task a \
-        connection, a deadline of 10 s, the request cloned because it is taken by value";
+        connection, a deadline of 10 s";
 
     async fn serve(listener: TcpListener, _message: Message) -> Result<()> {
         net::serve_each(listener, async |stream| {
@@ -70,13 +70,17 @@ impl Bench for Handlers {
 }
 
 impl Caller<Big> for BenchClient {
-    async fn call(&mut self, request: &Big) -> Result<Big> {
-        Ok(BenchClient::big(self, context::current(), request.clone()).await?)
+    type Error = RpcError;
+
+    fn call(&mut self, request: Big) -> impl Future<Output = Result<Big, RpcError>> + Send {
+        BenchClient::big(self, context::current(), request)
     }
 }
 
 impl Caller<Small> for BenchClient {
-    async fn call(&mut self, request: &Small) -> Result<Small> {
-        Ok(BenchClient::small(self, context::current(), *request).await?)
+    type Error = RpcError;
+
+    fn call(&mut self, request: Small) -> impl Future<Output = Result<Small, RpcError>> + Send {
+        BenchClient::small(self, context::current(), request)
     }
 }

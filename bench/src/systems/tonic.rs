@@ -53,13 +53,17 @@ impl Bench for Handlers {
 }
 
 impl Caller<Big> for BenchClient<Channel> {
-    async fn call(&mut self, request: &Big) -> Result<Big> {
-        Ok(self.big(request.clone()).await?.into_inner())
+    type Error = ::tonic::Status;
+
+    async fn call(&mut self, request: Big) -> Result<Big, ::tonic::Status> {
+        Ok(self.big(request).await?.into_inner())
     }
 }
 
 impl Caller<Small> for BenchClient<Channel> {
-    async fn call(&mut self, request: &Small) -> Result<Small> {
-        Ok(self.small(*request).await?.into_inner())
+    type Error = ::tonic::Status;
+
+    async fn call(&mut self, request: Small) -> Result<Small, ::tonic::Status> {
+        Ok(self.small(request).await?.into_inner())
     }
 }

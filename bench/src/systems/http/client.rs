@@ -76,13 +76,17 @@ fn body_of(reply: &[u8]) -> Result<Option<&[u8]>> {
 }
 
 impl Caller<Big> for JsonClient {
-    async fn call(&mut self, request: &Big) -> Result<Big> {
-        self.post("/bench/big", request).await
+    type Error = anyhow::Error;
+
+    async fn call(&mut self, request: Big) -> Result<Big> {
+        self.post("/bench/big", &request).await
     }
 }
 
 impl Caller<Small> for JsonClient {
-    async fn call(&mut self, request: &Small) -> Result<Small> {
-        self.post("/bench/small", request).await
+    type Error = anyhow::Error;
+
+    async fn call(&mut self, request: Small) -> Result<Small> {
+        self.post("/bench/small", &request).await
     }
 }

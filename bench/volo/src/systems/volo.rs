@@ -43,13 +43,17 @@ impl Bench for Handlers {
 }
 
 impl Caller<Big> for BenchClient {
-    async fn call(&mut self, request: &Big) -> Result<Big> {
-        Ok(self.big(request.clone()).await?)
+    type Error = anyhow::Error;
+
+    async fn call(&mut self, request: Big) -> Result<Big> {
+        Ok(self.big(request).await?)
     }
 }
 
 impl Caller<Small> for BenchClient {
-    async fn call(&mut self, request: &Small) -> Result<Small> {
-        Ok(self.small(request.clone()).await?)
+    type Error = anyhow::Error;
+
+    async fn call(&mut self, request: Small) -> Result<Small> {
+        Ok(self.small(request).await?)
     }
 }

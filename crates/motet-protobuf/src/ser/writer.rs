@@ -14,9 +14,13 @@ const MAX_DEPTH: u32 = 100;
 
 /// How far ahead the buffer is filled at first: enough for many a message.
 const AHEAD: usize = 64;
+/// From here on the filling only doubles: more of it than of the message would be a waste.
+const LARGE: usize = 1 << 10;
 
 pub(super) struct Writer<'a> {
     out: &'a mut BytesMut,
+    /// Where the message begins.
+    start: usize,
     /// Where the next byte goes; what is behind it is filling.
     at: usize,
     /// How many bytes the next length prefix will probably take: as many as its sibling's.
@@ -36,7 +40,7 @@ impl<'a> Writer<'a> {
     pub(super) fn new(out: &'a mut BytesMut) -> Self {
         let at = out.len();
         out.extend_from_slice(&[0; AHEAD]);
-        Self { out, at, guess: 1, depth: MAX_DEPTH }
+        Self { out, start: at, at, guess: 1, depth: MAX_DEPTH }
     }
 
     /// How much has been written.
@@ -174,18 +178,31 @@ impl<'a> Writer<'a> {
     #[inline]
     fn slice(&mut self, bytes: &[u8]) {
         if self.out.len() - self.at < bytes.len() {
+            if bytes.len() >= LARGE {
+                return self.append(bytes);
+            }
             self.fill(bytes.len());
         }
         self.out[self.at..][..bytes.len()].copy_from_slice(bytes);
         self.at += bytes.len();
     }
 
-    /// Twice what there is, so that long messages are not filled step by step.
+    /// Several times what is written, so that longer messages are not filled step by step.
     #[cold]
     #[inline(never)]
     fn fill(&mut self, needed: usize) {
-        let len = self.at + needed.max(self.at).max(AHEAD);
-        self.out.resize(len, 0);
+        let written = self.at - self.start;
+        let times = if written < LARGE { 3 } else { 1 };
+        self.out.resize(self.at + needed.max(written * times).max(AHEAD), 0);
+    }
+
+    /// Writes behind what is written what need not be filled with zeros before.
+    #[cold]
+    #[inline(never)]
+    fn append(&mut self, bytes: &[u8]) {
+        self.out.truncate(self.at);
+        self.out.extend_from_slice(bytes);
+        self.at = self.out.len();
     }
 
     fn long_varint(&mut self, value: u64) {

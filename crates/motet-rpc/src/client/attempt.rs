@@ -32,8 +32,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_WISH: Duration = Duration::from_secs(60);
 
 /// Makes a call of which there is no other copy, with as many attempts as its options allow, and says
-/// how long it took. `started` is the present moment: the clock is read only once more.
-pub(crate) async fn run(target: &Arc<Target>, mut call: Arc<Call>, started: Instant) -> (Result<Reply>, Duration) {
+/// how long it took. `started` is the present moment, which the call knows as well: the clock is read only once
+/// more.
+pub(crate) async fn run(target: &Arc<Target>, call: Arc<Call>, started: Instant) -> (Result<Reply>, Duration) {
     if let Some(status) = too_late(&call, started) {
         return (Err(status), Duration::ZERO);
     }
@@ -41,9 +42,6 @@ pub(crate) async fn run(target: &Arc<Target>, mut call: Arc<Call>, started: Inst
         // Boxed, as all that is rare: the future of every call has room for what it awaits in place.
         let running = Box::pin(local::run(target, route, call));
         return (running.await, started.elapsed());
-    }
-    if let Some(call) = Arc::get_mut(&mut call) {
-        call.started = Some(started);
     }
     let settings = &target.settings;
     let began_ns = settings.ns(started);

@@ -24,10 +24,13 @@ struct Requests {
 impl Kept {
     /// Keeps a call that is about to be made, of which there is no other copy.
     pub(crate) fn of(mut call: Arc<Call>) -> Kept {
-        let stream = Arc::get_mut(&mut call).and_then(|call| match &mut call.body {
+        let stream = match &call.body {
             Body::One(_) => None,
-            Body::Stream(stream) => Some(std::mem::replace(stream, Streaming::from_iter([]))),
-        });
+            Body::Stream(_) => Arc::get_mut(&mut call).map(|call| {
+                let nothing = Body::Stream(Streaming::from_iter([]));
+                std::mem::replace(&mut call.body, nothing).stream()
+            }),
+        };
         let requests = stream.map(|stream| Box::new(Requests { next: Some(stream), lender: Lender::default() }));
         Kept { call, requests }
     }

@@ -118,6 +118,7 @@ impl ServiceClient {
         let settings = &self.target.settings;
         let Some(call) = Arc::get_mut(&mut shared) else { return Err(Status::internal("a call was made twice")) };
         call.deadline = deadline(call, &settings.config, started);
+        call.started = Some(started);
         let ending = Ending::new(self.target.stats(&call.method), started, call);
         if !settings.middleware.is_empty() || !call.ends.is_none() || trace::wanted(call) {
             let Some(call) = Arc::into_inner(shared) else { return Err(Status::internal("a call was made twice")) };
@@ -158,7 +159,11 @@ impl Handler for Attempts {
         let target = self.0.clone();
         // The end is told where the call began.
         call.ends = Ends::default();
-        Box::pin(async move { attempt::run(&target, Arc::new(call), Instant::now()).await.0 })
+        Box::pin(async move {
+            let now = Instant::now();
+            call.started = Some(now);
+            attempt::run(&target, Arc::new(call), now).await.0
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use arc_swap::ArcSwap;
@@ -29,7 +29,8 @@ pub(crate) struct Target {
     /// Wakes those who wait for nodes, in the order in which they came.
     pub(super) changed: Notify,
     pub(super) follower: Mutex<Option<AbortHandle>>,
-    methods: ArcSwap<Vec<(Arc<MethodDescriptor>, Arc<MethodStats>)>>,
+    /// The counters of the first methods that were called, in this order.
+    methods: Box<[OnceLock<(Arc<MethodDescriptor>, Arc<MethodStats>)>]>,
 }
 
 /// The nodes at one moment: those that calls may go to.
@@ -92,7 +93,7 @@ impl Target {
             table: Mutex::default(),
             changed: Notify::new(),
             follower: Mutex::default(),
-            methods: ArcSwap::default(),
+            methods: (0..MAX_METHODS).map(|_| OnceLock::new()).collect(),
         };
         if let Some(node) = pinned {
             target.apply(RegistryEvent::Reset(vec![node]));
@@ -138,7 +139,8 @@ impl Target {
     /// The counters of a method, found by the address of its descriptor.
     #[inline]
     pub(crate) fn stats(&self, method: &Arc<MethodDescriptor>) -> Arc<MethodStats> {
-        match self.methods.load().iter().find(|(known, _)| Arc::ptr_eq(known, method)) {
+        let mut learned = self.methods.iter().map_while(OnceLock::get);
+        match learned.find(|(known, _)| Arc::ptr_eq(known, method)) {
             Some((_, stats)) => stats.clone(),
             None => self.learn(method),
         }
@@ -147,13 +149,14 @@ impl Target {
     #[cold]
     fn learn(&self, method: &Arc<MethodDescriptor>) -> Arc<MethodStats> {
         let stats = self.settings.stats.method(&method.path);
-        self.methods.rcu(|known| {
-            let mut known = Vec::clone(known);
-            if known.len() < MAX_METHODS {
-                known.push((method.clone(), stats.clone()));
+        let mut learned = (method.clone(), stats.clone());
+        for place in &self.methods {
+            // Another thread may learn the same one at this moment: it then has two places, which do no harm.
+            match place.set(learned) {
+                Ok(()) => break,
+                Err(taken) => learned = taken,
             }
-            known
-        });
+        }
         stats
     }
 
