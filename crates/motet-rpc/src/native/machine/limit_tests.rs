@@ -164,7 +164,7 @@ fn inflating_gives_others_their_turn() {
     let (mut up, mut events) = (BytesMut::new(), Vec::new());
     pair.client.take_output(&mut up);
     let mut turns = 0;
-    while pair.server.handle_some(&mut up, usize::MAX, pair.now, &mut events).expect("no protocol error") {
+    while pair.server.handle_some(&mut up, usize::MAX, usize::MAX, pair.now, &mut events).expect("no protocol error") {
         turns += 1;
     }
     assert_eq!((turns, events.len()), (4, 5), "one message in each turn; a path was interned");

@@ -38,12 +38,12 @@ impl<T: Default> Machine<T> {
     /// # Errors
     /// The peer broke the protocol: the connection must be closed, after [`Machine::fail`].
     pub fn handle_input(&mut self, input: &mut BytesMut, now: Instant, events: &mut Vec<Event>) -> Parsed<()> {
-        while self.handle_some(input, usize::MAX, now, events)? {}
+        while self.handle_some(input, usize::MAX, usize::MAX, now, events)? {}
         Ok(())
     }
 
-    /// As [`Machine::handle_input`], but of more than `whole` frames only for half, for at most 256 and
-    /// at most until a mebibyte was inflated. Says whether there are more.
+    /// As [`Machine::handle_input`], but of more than `whole` frames only for half, for at most `most` and
+    /// 256, and at most until a mebibyte was inflated. Says whether there are more.
     ///
     /// # Errors
     /// As [`Machine::handle_input`].
@@ -51,6 +51,7 @@ impl<T: Default> Machine<T> {
         &mut self,
         input: &mut BytesMut,
         whole: usize,
+        most: usize,
         now: Instant,
         events: &mut Vec<Event>,
     ) -> Parsed<bool> {
@@ -62,10 +63,11 @@ impl<T: Default> Machine<T> {
         let mut more = !self.pending.is_empty();
         let mut chunk = std::mem::take(&mut self.pending);
         if !more {
-            let (mut end, frames) = whole_frames(input, 2 * AT_ONCE)?;
-            more = frames > whole.min(AT_ONCE);
+            let most = most.min(AT_ONCE);
+            let (mut end, frames) = whole_frames(input, 2 * most)?;
+            more = frames > whole.min(most);
             if more {
-                (end, _) = whole_frames(input, frames.div_ceil(2).min(AT_ONCE))?;
+                (end, _) = whole_frames(input, frames.div_ceil(2).min(most))?;
             }
             chunk = input.split_to(end).freeze();
             let begun = if end > 0 { None } else { self.guard.frame };
