@@ -30,8 +30,11 @@ pub(crate) struct Target {
     pub(super) changed: Notify,
     pub(super) follower: Mutex<Option<AbortHandle>>,
     /// The counters of the first methods that were called, in this order.
-    methods: Box<[OnceLock<(Arc<MethodDescriptor>, Arc<MethodStats>)>]>,
+    methods: Box<[OnceLock<Counted>]>,
 }
+
+/// A method and its counters.
+type Counted = (Arc<MethodDescriptor>, Arc<MethodStats>);
 
 /// The nodes at one moment: those that calls may go to.
 #[derive(Default)]

@@ -32,8 +32,6 @@ const BATCHES: usize = 4;
 /// With more cancels in a batch than this, it is the only one: the tasks of those calls have to end, or
 /// a storm of calls that are cancelled at once would pile them up.
 const CANCELS: usize = 16;
-/// After such a batch the next has at most so many frames, so that others are served meanwhile.
-const IN_STORM: usize = 64;
 /// Of a read with more frames than this, half are handled and answered before the rest, so that the
 /// peer is at work meanwhile: with one batch for a whole read, both sides would take turns.
 const WHOLE: usize = 64;
@@ -233,16 +231,15 @@ impl<T: Default + Send + 'static, G: Glue<T>> Driver<T, G> {
 
     /// Handles one batch of what has been read, or of what can be read now.
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        let storm = std::mem::take(&mut self.cancels) > CANCELS;
+        self.cancels = 0;
         if !std::mem::take(&mut self.unhandled) {
             std::task::ready!(self.poll_read(cx))?;
         }
         let now = Instant::now();
         let (result, refused) = {
             let machine = &mut self.shared.lock().machine;
-            let most = if storm { IN_STORM } else { usize::MAX };
             machine.copy_messages(self.input.wants_copies());
-            let result = machine.handle_some(self.input.bytes(), WHOLE, most, now, &mut self.events);
+            let result = machine.handle_some(self.input.bytes(), WHOLE, now, &mut self.events);
             (result, machine.refused().0)
         };
         self.input.handled();

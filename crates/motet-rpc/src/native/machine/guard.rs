@@ -19,6 +19,11 @@ const FREE_PATHS: usize = 16 << 10;
 const PATH_COST: usize = 128;
 /// A cancel of a call that is not older is a rapid one.
 const RAPID: u32 = 50;
+/// So many rapid cancels in a second cost a peer nothing. From then on, what it sends with others is
+/// handled in short turns with a pause after each, in which other connections are served.
+const FREE_CANCELS: u32 = 256;
+const STORM_TURN: usize = 64;
+const STORM_PAUSE: Duration = Duration::from_millis(1);
 /// How often a peer may say that it leaves.
 const MAX_GOAWAYS: u32 = 16;
 /// What a peer must take of what waits for it within [`NativeConfig::write_timeout`].
@@ -26,7 +31,7 @@ const MAX_GOAWAYS: u32 = 16;
 /// [`NativeConfig::write_timeout`]: crate::native::NativeConfig::write_timeout
 pub(crate) const ENOUGH: u64 = 64 << 10;
 /// How many frames are handled before what they made is written.
-pub(super) const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 256;
 /// How much is inflated before others get their turn.
 pub(super) const INFLATE_TURN: usize = 1 << 20;
 
@@ -38,6 +43,10 @@ pub(super) struct Guard {
     pub(super) age: u32,
     pings: Rate,
     cancels: Rate,
+    /// Whether there were rapid cancels in this turn, beyond those that are free.
+    storm: bool,
+    /// Until when nothing is read.
+    pause: Option<Instant>,
     goaways: u32,
     path_bytes: usize,
     /// When a message that is arriving may be overdue, at the earliest.
@@ -85,6 +94,8 @@ impl Guard {
             age: 0,
             pings: rate(),
             cancels: rate(),
+            storm: false,
+            pause: None,
             goaways: 0,
             path_bytes: 0,
             overdue: None,
@@ -101,6 +112,22 @@ impl Guard {
     pub(super) fn turn(&mut self, now: Instant) {
         self.age = now.saturating_duration_since(self.started).as_millis() as u32;
         self.inflated = 0;
+    }
+
+    /// How many frames are handled before what they made is written.
+    pub(super) fn at_once(&mut self) -> usize {
+        if std::mem::take(&mut self.storm) { STORM_TURN } else { AT_ONCE }
+    }
+
+    /// What came is handled.
+    pub(super) fn turn_over(&mut self, now: Instant) {
+        self.pause = self.storm.then(|| now + STORM_PAUSE);
+    }
+
+    /// Whether others have their turn.
+    #[inline]
+    pub(super) fn is_paused(&self) -> bool {
+        self.pause.is_some()
     }
 
     /// A message begins that needs more frames.
@@ -173,14 +200,15 @@ impl<T> Machine<T> {
         }
     }
 
-    /// When the peer's time for something it has begun is up.
+    /// When the peer's time for something it has begun is up, or a pause.
     pub(super) fn next_expiry(&self) -> Option<Instant> {
         let frame = self.guard.frame.map(|since| since + self.config.message_timeout);
         let credit = self.guard.starved.map(|since| since + self.config.write_timeout);
-        [frame, credit, self.guard.overdue].into_iter().flatten().min()
+        [frame, credit, self.guard.overdue, self.guard.pause].into_iter().flatten().min()
     }
 
     pub(super) fn check_expiry(&mut self, now: Instant) -> Result<(), ProtocolError> {
+        self.guard.pause = self.guard.pause.filter(|until| *until > now);
         let over = |since: Option<Instant>, patience| since.is_some_and(|since| since + patience <= now);
         let silence = |reason| Err(ProtocolError { code: ErrorCode::Silence, reason });
         if over(self.guard.frame, self.config.message_timeout) {
@@ -207,7 +235,9 @@ impl<T> Machine<T> {
     /// A call that runs is cancelled.
     pub(super) fn check_cancel(&mut self, began: u32) -> Result<(), ProtocolError> {
         let rapid = self.guard.age.wrapping_sub(began) <= RAPID;
-        match rapid && self.guard.cancels.over(self.pulse.heard, self.config.max_rapid_cancels) {
+        let over = rapid && self.guard.cancels.over(self.pulse.heard, self.config.max_rapid_cancels);
+        self.guard.storm |= rapid && self.guard.cancels.count > FREE_CANCELS;
+        match over {
             true => Err(ProtocolError::limit("too many calls in a second were cancelled as soon as they were made")),
             false => Ok(()),
         }

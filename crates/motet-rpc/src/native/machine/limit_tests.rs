@@ -164,10 +164,36 @@ fn inflating_gives_others_their_turn() {
     let (mut up, mut events) = (BytesMut::new(), Vec::new());
     pair.client.take_output(&mut up);
     let mut turns = 0;
-    while pair.server.handle_some(&mut up, usize::MAX, usize::MAX, pair.now, &mut events).expect("no protocol error") {
+    while pair.server.handle_some(&mut up, usize::MAX, pair.now, &mut events).expect("no protocol error") {
         turns += 1;
     }
     assert_eq!((turns, events.len()), (4, 5), "one message in each turn; a path was interned");
+}
+
+#[test]
+fn who_cancels_many_calls_as_they_are_made_is_read_in_short_turns() {
+    let mut server = machine(Role::Accepting);
+    let (mut input, mut now) = (greeting(), Instant::now());
+    for n in 0..1000 {
+        input.extend_from_slice(&call_frame(2 * n + 1, 0, b""));
+        let mut cancel = BytesMut::new();
+        put_varint(&mut cancel, 2 * n + 1);
+        input.extend_from_slice(&frame_of(kind::CANCEL, &cancel));
+    }
+    let (mut events, mut turns, mut pauses) = (Vec::new(), 0, 0);
+    while server.handle_some(&mut input, usize::MAX, now, &mut events).expect("no protocol error") {
+        turns += 1;
+        if !server.wants_input() {
+            pauses += 1;
+            now = server.next_time();
+            server.handle_time(now).expect("there is still time");
+            assert!(server.wants_input(), "a pause ends");
+        }
+    }
+    let cancelled = events.iter().filter(|event| matches!(event, Event::Cancel { .. })).count();
+    assert_eq!(cancelled, 1000, "none is lost");
+    assert!((19..=21).contains(&pauses), "32 cancels in each turn after the first three: {pauses}");
+    assert!((2..=3).contains(&(turns - pauses)), "{turns} turns with {pauses} pauses");
 }
 
 #[test]

@@ -155,9 +155,10 @@ impl<T> Machine<T> {
         self.peer_left.as_ref()
     }
 
-    /// Whether more input should be read: not while the peer does not take what is there for it.
+    /// Whether more input should be read: not while the peer does not take what is there for it, nor for
+    /// a moment after it has cancelled many calls at once, until [`Machine::handle_time`].
     pub fn wants_input(&mut self) -> bool {
-        self.has_room()
+        !self.guard.is_paused() && self.has_room()
     }
 
     /// Whether there is room for more output.

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     Event, IncomingCall, Machine, Path, ReplyHead, Role,
-    guard::{AT_ONCE, CALL_COST, INFLATE_TURN, metadata_cost},
+    guard::{CALL_COST, INFLATE_TURN, metadata_cost},
     stream::{Before, Partial, Queue, Stream},
 };
 use crate::native::{
@@ -38,12 +38,13 @@ impl<T: Default> Machine<T> {
     /// # Errors
     /// The peer broke the protocol: the connection must be closed, after [`Machine::fail`].
     pub fn handle_input(&mut self, input: &mut BytesMut, now: Instant, events: &mut Vec<Event>) -> Parsed<()> {
-        while self.handle_some(input, usize::MAX, usize::MAX, now, events)? {}
+        while self.handle_some(input, usize::MAX, now, events)? {}
         Ok(())
     }
 
-    /// As [`Machine::handle_input`], but of more than `whole` frames only for half, for at most `most` and
-    /// 256, and at most until a mebibyte was inflated. Says whether there are more.
+    /// As [`Machine::handle_input`], but of more than `whole` frames only for half, for at most 256 (64
+    /// while the peer cancels what it calls) and at most until a mebibyte was inflated. Says whether there
+    /// are more.
     ///
     /// # Errors
     /// As [`Machine::handle_input`].
@@ -51,7 +52,6 @@ impl<T: Default> Machine<T> {
         &mut self,
         input: &mut BytesMut,
         whole: usize,
-        most: usize,
         now: Instant,
         events: &mut Vec<Event>,
     ) -> Parsed<bool> {
@@ -63,7 +63,7 @@ impl<T: Default> Machine<T> {
         let mut more = !self.pending.is_empty();
         let mut chunk = std::mem::take(&mut self.pending);
         if !more {
-            let most = most.min(AT_ONCE);
+            let most = self.guard.at_once();
             let (mut end, frames) = whole_frames(input, 2 * most)?;
             more = frames > whole.min(most);
             if more {
@@ -84,6 +84,7 @@ impl<T: Default> Machine<T> {
             }
         }
         self.return_credit();
+        self.guard.turn_over(now);
         Ok(more)
     }
 
