@@ -78,6 +78,8 @@ pub(crate) enum Command {
     Codec,
     /// Cost of a call through middlewares, without a network
     Middlewares,
+    /// Cost of telling a connection's protocol from its first bytes
+    Recognise,
     /// Heap allocations per call; needs the feature `count-allocations`
     Allocations,
     /// Fail when a call takes more CPU time than was recorded

@@ -50,6 +50,7 @@ mod net;
 mod plain;
 mod process;
 mod processes;
+mod recognise;
 mod report;
 mod row;
 mod runtime;
@@ -80,6 +81,7 @@ fn run(cli: &Cli) -> Result<()> {
         }
         Some(Command::Codec) => codec::run(),
         Some(Command::Middlewares) => middlewares::run(),
+        Some(Command::Recognise) => recognise::run(),
         Some(Command::Allocations) => allocations::run(),
         Some(Command::Gate { record }) => compare::gate::run(*record),
         Some(Command::Extras(args)) => extras::run(args),

@@ -1,11 +1,15 @@
-"""The cases, grpcio being the client: python client.py ADDRESS [--ca FILE] [CASE ...]"""
+"""The cases, grpcio being the client: python client.py ADDRESS [--ca FILE] [--pid N] [CASE ...]"""
 
 import argparse
 import concurrent.futures
+import os
+import signal
 import sys
 import threading
 
 import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 from grpc.testing import test_pb2 as pb
 from grpc.testing import test_pb2_grpc as rpc
 
@@ -187,18 +191,53 @@ def wrap(call):
     return future
 
 
+def error_details(stub):
+    for message, expected in [
+        ("with a reason", error_details_pb2.ErrorInfo),
+        ("with violations", error_details_pb2.BadRequest),
+    ]:
+        status = pb.EchoStatus(code=3, message=message)
+        request = pb.StreamingOutputCallRequest(response_status=status)
+        for call in [
+            lambda: stub.UnaryCall(pb.SimpleRequest(response_status=status), timeout=10),
+            lambda: list(stub.FullDuplexCall(iter([request]), timeout=10)),
+        ]:
+            error = fails_with(grpc.StatusCode.INVALID_ARGUMENT, call)
+            found = expected()
+            assert any(detail.Unpack(found) for detail in rpc_status.from_call(error).details), error
+            if expected is error_details_pb2.ErrorInfo:
+                assert found.reason == "Interop.Detailed", found
+            else:
+                assert [violation.field for violation in found.field_violations] == ["payload"], found
+
+
+def peer_killed(stub):
+    over = threading.Event()
+
+    def requests():
+        yield ask(8, 9)
+        over.wait(20)
+
+    call = stub.FullDuplexCall(requests(), timeout=10)
+    next(call)
+    os.kill(stub.pid, signal.SIGKILL)
+    fails_with(grpc.StatusCode.UNAVAILABLE, lambda: next(call))
+    over.set()
+
+
 STANDARD = [
     empty_unary, large_unary, client_streaming, server_streaming, ping_pong, empty_stream, cancel_after_begin,
     cancel_after_first_response, timeout_on_sleeping_server, custom_metadata, status_code_and_message,
     special_status_message, unimplemented_method, unimplemented_service,
 ]
-MORE = [largest_message, message_over_the_limit, thousand_calls]
+MORE = [error_details, largest_message, message_over_the_limit, thousand_calls, peer_killed]
 
 
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("address")
     arguments.add_argument("--ca")
+    arguments.add_argument("--pid", type=int)
     arguments.add_argument("cases", nargs="*")
     given = arguments.parse_args()
     if given.ca:
@@ -207,7 +246,7 @@ def main():
     else:
         channel = grpc.insecure_channel(given.address)
     stub = rpc.TestServiceStub(channel)
-    stub.channel = channel
+    stub.channel, stub.pid = channel, given.pid
     failed = False
     for case in STANDARD + MORE:
         if given.cases and case.__name__ not in given.cases:

@@ -5,6 +5,9 @@ import time
 from concurrent import futures
 
 import grpc
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
 from grpc.testing import test_pb2 as pb
 from grpc.testing import test_pb2_grpc as rpc
 
@@ -17,8 +20,24 @@ def echo(context):
             context.set_trailing_metadata(((key, value),))
 
 
+def detail(message):
+    packed = any_pb2.Any()
+    if message == "with a reason":
+        packed.Pack(error_details_pb2.ErrorInfo(reason="Interop.Detailed", domain="motet.test"))
+    elif message == "with violations":
+        violation = error_details_pb2.BadRequest.FieldViolation(field="payload", description="it is a test")
+        packed.Pack(error_details_pb2.BadRequest(field_violations=[violation]))
+    else:
+        return None
+    return packed
+
+
 def wished(request, context):
-    if request.response_status.code:
+    wish = request.response_status
+    if packed := detail(wish.message):
+        status = status_pb2.Status(code=wish.code, message=wish.message, details=[packed])
+        context.abort_with_status(rpc_status.to_status(status))
+    if wish.code:
         codes = {code.value[0]: code for code in grpc.StatusCode}
         context.abort(codes[request.response_status.code], request.response_status.message)
 

@@ -72,6 +72,10 @@ fn unknown(argument: &str) -> String {
 fn cargo_test(test: &Test) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(["test", "--package", test.package, "--test", test.target]);
+    if test.package == "motet" {
+        // Promises are made of all protocols.
+        command.args(["--features", "full"]);
+    }
     command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     command
 }

@@ -25,6 +25,7 @@ use plan::Plan;
 pub(crate) fn run(options: &Compare) -> Result<()> {
     ensure!(!heap::COUNTED, "a build that counts allocations is slower than the real one: it compares nothing");
     let plan = Plan::new(options)?;
+    plan.build()?;
     let pair = Pair::new(options, plan.window)?;
     let mut file = match &options.json {
         Some(path) => Some(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),

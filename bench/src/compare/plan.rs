@@ -1,6 +1,7 @@
 //! Which rows are measured, in which order and for how long.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -53,6 +54,11 @@ impl Plan {
         }
         let window = options.seconds.unwrap_or_else(|| window_for(steps.len(), options.warm_up));
         Ok(Self { steps, window, warm_up: options.warm_up })
+    }
+
+    /// Builds the systems that have binaries of their own, before anything is measured.
+    pub(super) fn build(&self) -> Result<()> {
+        self.steps.iter().try_for_each(|step| step.system.binary(Path::new("")).map(drop))
     }
 
     fn duration(&self) -> Duration {

@@ -3,6 +3,7 @@
 use super::put_line;
 use crate::message::Message::{self, Big, Small};
 use crate::row::{Field, Rows, Shape, Spread};
+use crate::systems;
 
 /// The system that the goals are about.
 const SUBJECT: &str = "motet";
@@ -70,7 +71,6 @@ const GOALS: &[Goal] = &[
     goal(5, "rps vs tarpc", Big, MUX, Against("tarpc", Field::Rps), AtLeast(3.3)),
     goal(5, "rps vs tarpc", Big, FEW, Against("tarpc", Field::Rps), AtLeast(2.3)),
     goal(5, "rps vs tarpc", Big, ONE, AgainstIfAwake("tarpc", Field::Rps), AtLeast(1.15)),
-    // A binary of its own: measured when it is asked for.
     goal(6, "rps vs volo", Big, MUX, Against("volo", Field::Rps), AtLeast(4.5)),
     goal(7, "p99 ÷ (in flight ÷ rps)", Big, DEEP, Unfairness, AtMost(2.0)),
     goal(8, "rps vs tonic", Small, MUX, Against("tonic", Field::Rps), AtLeast(12.0)),
@@ -81,13 +81,25 @@ const GOALS: &[Goal] = &[
     goal(11, "motet-grpc: server cpu", Big, MUX, Of("motet-grpc", "tonic", Field::ServerCpu), AtMost(1.0)),
     goal(11, "motet-grpc: server cpu", Big, DEEP, Of("motet-grpc", "tonic", Field::ServerCpu), AtMost(1.0)),
     goal(12, "motet-http: server cpu vs axum", Big, MUX, Of("motet-http", "axum-json", Field::ServerCpu), AtMost(1.2)),
+    goal(17, "rps vs net/rpc", Big, MUX, Against("go-net-rpc", Field::Rps), AtLeast(4.5)),
+    goal(17, "rps vs arpc", Big, MUX, Against("go-arpc", Field::Rps), AtLeast(4.5)),
+    goal(17, "rps vs rpcx", Big, MUX, Against("go-rpcx", Field::Rps), AtLeast(5.5)),
+    goal(17, "rps vs grpc-go", Big, MUX, Against("go-grpc", Field::Rps), AtLeast(7.0)),
+    goal(17, "rps vs go-micro", Big, MUX, Against("go-micro", Field::Rps), AtLeast(75.0)),
+    goal(17, "server memory vs net/rpc", Big, MUX, Against("go-net-rpc", Field::Rss), AtMost(0.33)),
+    goal(17, "server memory vs arpc", Big, MUX, Against("go-arpc", Field::Rss), AtMost(0.33)),
+    goal(17, "server memory vs rpcx", Big, MUX, Against("go-rpcx", Field::Rss), AtMost(0.33)),
+    goal(17, "server memory vs grpc-go", Big, MUX, Against("go-grpc", Field::Rss), AtMost(0.33)),
+    goal(17, "server memory vs go-micro", Big, MUX, Against("go-micro", Field::Rss), AtMost(0.33)),
+    goal(18, "motet-jsonrpc: rps vs Go's", Big, MUX, Of("motet-jsonrpc", "go-jsonrpc", Field::Rps), AtLeast(3.0)),
+    goal(18, "motet-netrpc: rps vs Go's", Big, MUX, Of("motet-netrpc", "go-net-rpc", Field::Rps), AtLeast(1.2)),
     goal(16, "server MB at start", Big, ONE, Megabytes(Field::RssStart), AtMost(7.0)),
     goal(16, "server MB", Big, CROWD, Megabytes(Field::Rss), AtMost(14.0)),
 ];
 
 pub(super) fn write(out: &mut String, rows: &Rows) {
     let all = rows.distinct(|row| row.system.clone()).iter().any(|system| system == SUBJECT);
-    let told: Vec<_> = GOALS.iter().filter(|goal| all || goal.spread(rows).is_some()).collect();
+    let told: Vec<_> = GOALS.iter().filter(|goal| all && goal.is_usual() || goal.spread(rows).is_some()).collect();
     if told.is_empty() {
         return;
     }
@@ -109,6 +121,21 @@ pub(super) fn write(out: &mut String, rows: &Rows) {
 }
 
 impl Goal {
+    /// The systems that it compares.
+    fn systems(&self) -> [&'static str; 2] {
+        match self.number {
+            Against(baseline, _) | AgainstIfAwake(baseline, _) => [SUBJECT, baseline],
+            Of(system, baseline, _) => [system, baseline],
+            Unfairness => ["motet-main"; 2],
+            Megabytes(_) => [SUBJECT; 2],
+        }
+    }
+
+    /// Whether a run of everything measures it.
+    fn is_usual(&self) -> bool {
+        self.systems().iter().all(|name| systems::ALL.iter().any(|system| system.name == *name))
+    }
+
     fn verdict(&self, rows: &Rows) -> String {
         if matches!(self.number, AgainstIfAwake(..)) && wakes_slowly(rows) {
             return "not read: this machine wakes cores slowly".to_owned();
@@ -198,6 +225,16 @@ mod tests {
         deep.p99_us = 3_000.0;
         let out = report(vec![deep, row("motet", 1, ONE, 1.0)]);
         assert!(line(&out, "in flight", "1:1000").contains("1.50"), "{out}");
+    }
+
+    #[test]
+    fn goals_name_systems_that_there_are_and_what_is_measured_by_name_is_told_only_then() {
+        for goal in GOALS {
+            assert!(goal.systems().into_iter().all(|name| systems::find(name).is_ok()), "{:?}", goal.systems());
+        }
+        let out = report(vec![row("motet", 1, MUX, 600_000.0), row("go-grpc", 1, MUX, 60_000.0)]);
+        assert!(line(&out, "rps vs grpc-go", "1:100").ends_with("  met"), "{out}");
+        assert!(!out.contains("volo") && !out.contains("go-micro"), "{out}");
     }
 
     #[test]

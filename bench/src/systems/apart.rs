@@ -1,10 +1,11 @@
 //! Systems in a package of their own, because they would make every build of this one much longer.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::Entry;
 use super::entry::Runs;
@@ -18,6 +19,53 @@ pub(super) const VOLO: Entry = Entry {
     single_thread: false,
     runs: Runs::Apart(volo),
 };
+
+/// The systems of Go; see `bench/go`. A process has one thread that runs Go code, as the others have one
+/// worker.
+pub(super) const GO: [Entry; 6] = [
+    go(
+        "go-net-rpc",
+        "Go's own net/rpc in gob, plain structs; server: a goroutine a call; both sides: a write a message",
+    ),
+    go("go-jsonrpc", "Go's own net/rpc/jsonrpc, plain structs; otherwise as go-net-rpc"),
+    go("go-rpcx", "rpcx 1.9.1 with protobuf, default settings; server: a goroutine a call"),
+    go("go-arpc", "arpc 1.2.14 with protobuf, default settings: reads and writes in batches"),
+    go("go-grpc", "grpc-go 1.85 with protobuf, default settings; server: a goroutine a call"),
+    go(
+        "go-micro",
+        "go-micro 4.11's own protocol (mucp) with protobuf, default settings, by address; client: a connection \
+        for each call in flight, of a pool of 100",
+    ),
+];
+
+const fn go(name: &'static str, per_call: &'static str) -> Entry {
+    Entry { name, per_call, single_thread: false, runs: Runs::Apart(go_binary) }
+}
+
+fn go_binary() -> Result<PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| build_go().map_err(|error| format!("{error:#}")));
+    built.clone().map_err(|error| anyhow!(error))
+}
+
+/// Builds the package in `bench/go`.
+fn build_go() -> Result<PathBuf> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("go");
+    let binary = package.join("target/motet-bench-go");
+    let mut command = Command::new("go");
+    command.args(["build", "-trimpath", "-o"]).arg(&binary).arg(".").current_dir(&package);
+    eprintln!("building {}, which takes a minute for the first time", package.display());
+    match command.status() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            bail!("systems whose names begin with go- need Go 1.26 or newer: install it from https://go.dev/dl")
+        }
+        status => {
+            let status = status.with_context(|| format!("cannot start {command:?}"))?;
+            ensure!(status.success(), "{} could not be built: {status}", package.display());
+        }
+    }
+    Ok(binary)
+}
 
 fn volo() -> Result<PathBuf> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();

@@ -18,6 +18,7 @@ pub(crate) mod floor_raw;
 pub(crate) mod framed;
 mod http;
 pub(crate) mod motet;
+mod motet_go;
 mod motet_grpc;
 mod motet_serde;
 mod tarpc;
@@ -38,9 +39,22 @@ pub(crate) const ALL: &[Entry] = &[
 ];
 
 /// Systems that are measured when they are asked for by name: Motet's other protocols with what they are
-/// compared with, and one with a binary of its own, which is built then.
-pub(crate) const BY_NAME: &[Entry] =
-    &[Entry::of::<motet_grpc::MotetGrpc>(), Entry::of::<http::MotetHttp>(), Entry::of::<http::AxumJson>(), apart::VOLO];
+/// compared with, and those of others with binaries of their own, which are built then.
+pub(crate) const BY_NAME: &[Entry] = &[
+    Entry::of::<motet_grpc::MotetGrpc>(),
+    Entry::of::<http::MotetHttp>(),
+    Entry::of::<http::AxumJson>(),
+    Entry::of::<motet_go::By<motet_go::NetRpc>>(),
+    Entry::of::<motet_go::By<motet_go::JsonRpc>>(),
+    Entry::of::<motet_go::By<motet_go::Rpcx>>(),
+    apart::VOLO,
+    apart::GO[0],
+    apart::GO[1],
+    apart::GO[2],
+    apart::GO[3],
+    apart::GO[4],
+    apart::GO[5],
+];
 
 /// The system of that name.
 pub(crate) fn find(name: &str) -> Result<&'static Entry> {

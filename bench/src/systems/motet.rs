@@ -104,6 +104,11 @@ impl Caller<Small> for InContext {
     }
 }
 
+/// The service, for other protocols.
+pub(crate) fn service() -> impl IntoService {
+    BenchServer::new(Handlers)
+}
+
 /// Serves with the defaults of a server, at the listener's address.
 pub(crate) async fn serve(listener: TcpListener, service: impl IntoService, stats: Stats) -> Result<()> {
     let address = listener.local_addr()?.to_string();

@@ -50,12 +50,12 @@ impl System for MotetSerde {
 }
 
 /// One that calls.
-fn calling(client: &Client) -> InContext {
+pub(crate) fn calling(client: &Client) -> InContext {
     (BenchClient::new(client), Context::new())
 }
 
 /// A client, and the Context in which it calls.
-type InContext = (BenchClient, Context);
+pub(crate) type InContext = (BenchClient, Context);
 
 impl Caller<Big> for InContext {
     type Error = motet::Status;

@@ -131,13 +131,7 @@ impl Builder {
     /// # Errors
     /// As there.
     pub fn generate<P: AsRef<Path>, I: AsRef<Path>>(&self, protos: &[P], includes: &[I]) -> Result<String, Error> {
-        let mut folders: Vec<PathBuf> = includes.iter().map(|folder| folder.as_ref().to_owned()).collect();
-        if folders.is_empty() {
-            let own = protos.iter().map(|file| file.as_ref().parent().unwrap_or(Path::new("")).to_owned());
-            folders.extend(own.map(|folder| if folder.as_os_str().is_empty() { ".".into() } else { folder }));
-            folders.dedup();
-        }
-        let protos: Vec<PathBuf> = protos.iter().map(|file| file.as_ref().to_owned()).collect();
+        let (protos, folders) = within(protos, includes);
         let compiled = source::compile(&protos, &folders)?;
         if self.cargo {
             for file in &compiled.sources {
@@ -153,4 +147,25 @@ impl Builder {
         }
         Ok(code)
     }
+}
+
+/// The encoded `google.protobuf.FileDescriptorSet` of these `.proto` files and of all that they import,
+/// with their comments. Without `includes`, imports are looked up in the folders of the files.
+///
+/// # Errors
+/// As [`Builder::generate`], where a file cannot be read or is wrong.
+pub fn descriptor_set<P: AsRef<Path>, I: AsRef<Path>>(protos: &[P], includes: &[I]) -> Result<Vec<u8>, Error> {
+    let (protos, folders) = within(protos, includes);
+    Ok(source::compile(&protos, &folders)?.pool.encode_to_vec())
+}
+
+/// The files, and the folders in which they are looked up: their own unless others are named.
+fn within<P: AsRef<Path>, I: AsRef<Path>>(protos: &[P], includes: &[I]) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let mut folders: Vec<PathBuf> = includes.iter().map(|folder| folder.as_ref().to_owned()).collect();
+    if folders.is_empty() {
+        let own = protos.iter().map(|file| file.as_ref().parent().unwrap_or(Path::new("")).to_owned());
+        folders.extend(own.map(|folder| if folder.as_os_str().is_empty() { ".".into() } else { folder }));
+        folders.dedup();
+    }
+    (protos.iter().map(|file| file.as_ref().to_owned()).collect(), folders)
 }

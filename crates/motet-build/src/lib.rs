@@ -35,5 +35,5 @@ mod names;
 mod service;
 mod source;
 
-pub use builder::{Builder, compile};
+pub use builder::{Builder, compile, descriptor_set};
 pub use error::Error;

@@ -2,6 +2,10 @@
 //! implementations.
 
 use motet::{Client, Code, Codec, Context, Result, Streaming, Value};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 mod shop {
     include!("generated/shop.rs");
@@ -78,6 +82,27 @@ async fn calls_travel_in_every_codec() {
         let sum = SumClient::new(&client).with_codec(codec).add(&cx, Req { a: 2, b: 3 }).await.expect("answers");
         assert_eq!(sum.sum, 5);
     }
+}
+
+/// A service whose .proto has no package and writes its names in lower case, as Go's tutorials do.
+#[tokio::test]
+async fn sum_add_333_and_666_is_999_by_grpc_and_by_json_rpc() {
+    let app = motet::App::builder().listen("tcp://127.0.0.1:0").service(SumServer::new(Adder));
+    let app = app.start().await.expect("starts");
+    let address = app.endpoints()[0].address.clone();
+    for protocol in ["grpc", "jsonrpc"] {
+        let client = app.client().to(format!("{protocol}://{address}")).expect("an address");
+        let sum = SumClient::new(&client).add(&Context::new(), Req { a: 333, b: 666 }).await;
+        assert_eq!(sum.unwrap_or_else(|error| panic!("{protocol}: {error}")).sum, 999, "{protocol}");
+    }
+    let mut socket = TcpStream::connect(&address).await.expect("it listens");
+    let call = br#"{"method":"sum.add","params":[{"a":333,"b":666}],"id":0}"#;
+    socket.write_all(call).await.expect("it reads");
+    socket.shutdown().await.expect("half closed");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.expect("an answer");
+    assert_eq!(answer, "{\"id\":0,\"result\":{\"sum\":999},\"error\":null}\n");
+    assert!(app.stop().await.is_clean());
 }
 
 #[tokio::test]

@@ -69,6 +69,11 @@ pub(crate) struct Wrong {
 }
 
 impl Wrong {
+    /// What is well-formed, but none of the method's messages.
+    pub(crate) fn type_(problem: &str) -> Wrong {
+        Wrong { problem: problem.to_owned(), at: None, place: None }
+    }
+
     fn utf8(error: std::str::Utf8Error) -> Wrong {
         Wrong { problem: format!("it is not UTF-8 from byte {} on", error.valid_up_to() + 1), at: None, place: None }
     }

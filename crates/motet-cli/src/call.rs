@@ -49,11 +49,11 @@ pub(crate) struct Way {
 
 /// Makes the call and prints the reply.
 pub(crate) async fn run(args: Args, global: &Global) -> Outcome {
-    let target = args.target.read()?;
+    let (target, global) = args.target.read(global)?;
     check_name(&target.service)?;
     // Read first: a mistake in it is told without asking anybody.
     let body = input::one(target.json.as_deref(), args.way.codec).await?;
-    let session = Session::open(global).await?;
+    let session = Session::open(&global).await?;
     let found = interruptible(target.find(&session, None)).await?;
     let Found { method, .. } = &found;
     if method.kind != Kind::Unary {
@@ -65,6 +65,10 @@ pub(crate) async fn run(args: Args, global: &Global) -> Outcome {
         )));
     }
     let sent = body.clone();
+    let body = found.encode(body).map_err(|wrong| {
+        let failure = wrong.failure("the JSON");
+        unknown_fields(method, &sent).into_iter().fold(failure, Failure::hint)
+    })?;
     let running = Running::new(&session, &found, &args.way);
     let reply = interruptible(running.call(&session, Body::One(body), args.one_way)).await;
     let reply = reply.map_err(|failure| explain_fields(failure, method, &sent))?;
@@ -79,7 +83,7 @@ pub(crate) async fn run(args: Args, global: &Global) -> Outcome {
     }
     let payload = reply.body.one().map_err(|status| running.failure(&session, status))?;
     running.tell();
-    print(&session.output, &payload)
+    print(&session.output, found.show(&payload)?)
 }
 
 /// A call that is made: the method, and what is known of its time.
@@ -116,11 +120,19 @@ impl<'a> Running<'a> {
         options.node.clone_from(&self.way.node);
         let service = session.service(method.service(), options);
         let answer = async {
-            let mut call = service.prepare(method, &self.cx, self.way.codec.codec(), body)?;
+            let mut call = service.prepare(method, &self.cx, self.found.codec(self.way.codec), body)?;
             call.one_way = one_way;
             service.call(call).await
         };
         answer.await.map_err(|status| self.failure(session, status))
+    }
+
+    /// What there is to show of a reply.
+    ///
+    /// # Errors
+    /// As [`Found::show`].
+    pub(crate) fn show(&self, payload: &Payload) -> Outcome<Shown> {
+        self.found.show(payload)
     }
 
     /// What a Status means for the one who called.
@@ -150,7 +162,7 @@ impl<'a> Running<'a> {
         };
         match (code, &self.found.silent) {
             (Code::Unimplemented, _) if needs_types => failure
-                .hint("its messages are binary protobuf only; JSON cannot be written for them without their types"),
+                .hint("its messages are binary protobuf only: name the file that declares them with --proto FILE"),
             (Code::Unavailable, _)
                 if failure.code == exit::UNREACHABLE && failure.hint.is_none() && session.address.is_none() =>
             {
@@ -210,8 +222,8 @@ pub(crate) fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
-fn print(output: &Output, payload: &Payload) -> Outcome {
-    match body::show(payload)? {
+fn print(output: &Output, shown: Shown) -> Outcome {
+    match shown {
         Shown::Json(text) if output.json => output.line(json::compact(&text)),
         Shown::Json(text) => output.line(json::pretty(&text, output)),
         Shown::Bytes(bytes) => print_bytes(output, &bytes),

@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 use crate::{
     failure::{Failure, Outcome},
-    names,
     process::{Process, ask_all, filter},
     session::{Session, unknown_service},
+    target::named,
 };
 
 /// The largest file of descriptors that is read.
@@ -84,8 +84,7 @@ pub(crate) fn only(services: Vec<Arc<ServiceDescriptor>>, wanted: &[String]) -> 
     }
     let known = || services.iter().map(|service| &*service.name);
     let find = |name: &String| {
-        let found = names::find(name, known()).and_then(|found| services.iter().find(|one| one.name == found));
-        found.cloned().ok_or_else(|| unknown_service(&format!("`{name}` does not run"), name, known()))
+        named(name, &services).cloned().ok_or_else(|| unknown_service(&format!("`{name}` does not run"), name, known()))
     };
     wanted.iter().map(find).collect()
 }

@@ -7,11 +7,13 @@ use std::{
 };
 
 use motet::{Payload, Status, Streaming};
+use motet_proto::MethodTypes;
 
 use crate::{
     body::Form,
     failure::{Failure, Outcome},
     output::Output,
+    target::encode,
 };
 
 /// The longest request that is read, in bytes. What a server takes is its own setting, 4 MiB unless
@@ -71,15 +73,17 @@ pub(crate) struct Lines {
     pub(crate) wrong: Arc<Mutex<Option<Failure>>>,
 }
 
-/// The messages of a request stream, from standard input unless a file or text is given.
+/// The messages of a request stream, from standard input unless a file or text is given; as binary
+/// protobuf where their types are given.
 ///
 /// # Errors
 /// When the file cannot be opened.
-pub(crate) fn lines(json: Option<&str>, form: Form, output: &Output) -> Outcome<Lines> {
+pub(crate) fn lines(json: Option<&str>, form: Form, types: Option<MethodTypes>, output: &Output) -> Outcome<Lines> {
     let (source, of): (Box<dyn BufRead + Send>, _) = match json {
         Some(text) if text != "-" && !text.starts_with('@') => {
             // One message, which may be written over several lines.
-            let message = form.payload(text.as_bytes()).map_err(|wrong| wrong.failure("the JSON"))?;
+            let message = form.payload(text.as_bytes()).and_then(|message| encode(types.as_ref(), message));
+            let message = message.map_err(|wrong| wrong.failure("the JSON"))?;
             return Ok(Lines { stream: Streaming::from_iter([message]), wrong: Arc::default() });
         }
         Some(file) if file.starts_with('@') => (open(file)?, file[1..].to_owned()),
@@ -90,12 +94,12 @@ pub(crate) fn lines(json: Option<&str>, form: Form, output: &Output) -> Outcome<
             (open("-")?, "standard input".to_owned())
         }
     };
-    Ok(start(source, of, form))
+    Ok(start(source, of, form, types))
 }
 
 /// Reads on a thread of its own: a read of standard input cannot be interrupted, so it ends when
 /// nobody wants more messages, or with the process.
-fn start(mut source: Box<dyn BufRead + Send>, of: String, form: Form) -> Lines {
+fn start(mut source: Box<dyn BufRead + Send>, of: String, form: Form, types: Option<MethodTypes>) -> Lines {
     let (sender, stream) = Streaming::channel(AHEAD);
     let wrong = Arc::new(Mutex::new(None));
     let told = wrong.clone();
@@ -104,7 +108,10 @@ fn start(mut source: Box<dyn BufRead + Send>, of: String, form: Form) -> Lines {
             let message = match next(&mut source) {
                 Ok(None) => return,
                 Ok(Some(line)) if form != Form::Raw && line.trim_ascii().is_empty() => continue,
-                Ok(Some(line)) => form.payload(strip_end(&line)).map_err(|wrong| wrong.failure_of_line(number, &of)),
+                Ok(Some(line)) => form
+                    .payload(strip_end(&line))
+                    .and_then(|message| encode(types.as_ref(), message))
+                    .map_err(|wrong| wrong.failure_of_line(number, &of)),
                 Err(error) => Err(Failure::usage(format!("line {number} of {of} cannot be read: {error}"))),
             };
             let item = message.map_err(|failure| {
@@ -142,7 +149,7 @@ mod tests {
     use super::*;
 
     async fn all(text: &'static str) -> (Vec<String>, Option<String>) {
-        let mut lines = start(Box::new(Cursor::new(text)), "x".to_owned(), Form::Json);
+        let mut lines = start(Box::new(Cursor::new(text)), "x".to_owned(), Form::Json, None);
         let mut seen = Vec::new();
         while let Some(Ok(message)) = lines.stream.next().await {
             seen.push(String::from_utf8(message.bytes().expect("bytes").to_vec()).expect("text"));

@@ -12,6 +12,7 @@ mod descriptors;
 mod doctor;
 mod duration;
 mod failure;
+mod foreign;
 mod generate;
 mod global;
 mod health;
@@ -28,6 +29,7 @@ mod session;
 mod stats;
 mod stream;
 mod target;
+mod url;
 
 use std::{
     io::{IsTerminal, Write},

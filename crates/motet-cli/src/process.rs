@@ -6,7 +6,7 @@ use motet::{Client, Code, Context, Endpoint, Node, Result, Status};
 use motet_app::meta::{self, DescribeReply, Filter};
 use serde::de::DeserializeOwned;
 
-use crate::{failure::Outcome, session::Session};
+use crate::{failure::Outcome, foreign, session::Session, url};
 
 /// How many processes are asked at once.
 const AT_ONCE: usize = 32;
@@ -85,9 +85,17 @@ impl Process {
     /// # Errors
     /// What it says, or why it cannot be reached.
     pub(crate) async fn ask<T: DeserializeOwned>(&self, method: &str, filter: &Filter, within: Duration) -> Result<T> {
+        let protocol = url::protocol(&self.address);
         let mut last = Status::unavailable(format!("{} speaks no protocol that this program speaks", self.address));
         for client in &self.clients {
-            match ask(client, &self.cx, method, filter, within).await {
+            let mut answer = ask(client, &self.cx, method, filter, within).await;
+            if let ("describe", Err(status)) = (method, &answer)
+                && foreign::is_silence(protocol, status)
+                && protocol != "motet"
+            {
+                answer = self.describe_itself(client, filter, within, status.clone()).await;
+            }
+            match answer {
                 Err(status) if status.code() == Code::Unavailable => last = self.named(status),
                 Err(status) if status.code() == Code::DeadlineExceeded => {
                     let time = crate::duration::show(within);
@@ -97,6 +105,24 @@ impl Process {
             }
         }
         Err(last)
+    }
+
+    /// What it says of itself in its protocol's own way. Where it cannot, and does not tell this caller
+    /// what it might, that is the error.
+    async fn describe_itself<T: DeserializeOwned>(
+        &self,
+        client: &Client,
+        filter: &Filter,
+        within: Duration,
+        silence: Status,
+    ) -> Result<T> {
+        let closed = matches!(silence.code(), Code::PermissionDenied | Code::Unauthenticated);
+        let services = foreign::describe(&self.address, client, &self.cx, within).await;
+        let mut services = services.map_err(|status| if closed { silence } else { status })?;
+        services.retain(|service| filter.service.as_ref().is_none_or(|wanted| *wanted == service.name));
+        let unreadable = |error| Status::internal(format!("a description cannot be read: {error}"));
+        let reply = serde_json::to_value(serde_json::json!({ "services": services })).map_err(unreadable)?;
+        serde_json::from_value(reply).map_err(unreadable)
     }
 
     /// The status with the address in it.

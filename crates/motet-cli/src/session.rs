@@ -3,9 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use motet::{
-    CallOptions, Client, ClientConfig, ClientTls, ClientTlsConfig, Context, Endpoint, NativeClient, NativeConfig, Node,
-    Registries, Registry, ServiceClient, Status, TcpTransport, UnixTransport,
-    grpc::{GrpcClient, GrpcConfig},
+    CallOptions, Client, ClientConfig, ClientTls, ClientTlsConfig, Context, Endpoint, GoRpcClient, GoRpcConfig,
+    JsonRpcClient, JsonRpcConfig, JsonRpcVersion as Version, MucpClient, MucpConfig, NativeClient, NativeConfig,
+    NetRpcClient, NetRpcConfig, Node, Registries, Registry, RpcxClient, RpcxConfig, ServiceClient, Status,
+    TcpTransport, UnixTransport, WebSocketClient, WebSocketConfig,
+    core::ClientProtocol,
+    grpc::{ConnectClient, GrpcClient, GrpcConfig, GrpcWebClient},
+    http::{HttpClient, HttpClientConfig},
 };
 use tokio::time::Instant;
 
@@ -14,6 +18,7 @@ use crate::{
     global::Global,
     names,
     output::Output,
+    url::{self, Url},
 };
 
 /// How long a registry or a node may take to say what it knows, unless `--timeout` says otherwise.
@@ -64,10 +69,12 @@ impl Session {
 
     fn new(global: &Global, config: ClientConfig, registry: Option<Arc<dyn Registry>>) -> Outcome<Session> {
         let cx = global.meta.iter().try_fold(Context::new(), |cx, pair| with_metadata(&cx, pair))?;
-        let client = Client::builder().config(config);
-        let mut client = client.protocol(Arc::new(NativeClient::new(NativeConfig::default())));
-        client = client.protocol(Arc::new(GrpcClient::new(GrpcConfig::default())));
-        client = match tls(global)? {
+        let mut client = Client::builder().config(config);
+        for protocol in protocols() {
+            client = client.protocol(protocol);
+        }
+        let address = global.address.as_deref().map(|address| normal(address, global.ca.is_some())).transpose()?;
+        client = match tls(global, address.as_deref())? {
             Some(tls) => client
                 .transport(Arc::new(TcpTransport::new().with_tls(tls.clone())))
                 .transport(Arc::new(UnixTransport::new().with_tls(tls))),
@@ -77,12 +84,16 @@ impl Session {
             client = client.registry(registry.clone());
         }
         let mut client = client.build();
-        let address = global.address.as_deref().map(|address| normal(address, global.ca.is_some()));
         if let Some(address) = &address {
             client = client.to(address).map_err(|status| Failure::usage(format!("--address: {}", status.message())))?;
         }
         let limit = global.timeout.map(|time| (time, Instant::now() + time));
         Ok(Session { output: Output::new(global.json), address, limit, cx, client, registry })
+    }
+
+    /// The protocol that the one address names; `motet` if there is none.
+    pub(crate) fn protocol(&self) -> &str {
+        self.address.as_deref().map_or("motet", url::protocol)
     }
 
     /// The client for calls of a service: all its nodes, or the one address.
@@ -235,9 +246,11 @@ fn with_metadata(cx: &Context, pair: &str) -> Outcome<Context> {
     cx.with_metadata(key, value).map_err(|status| Failure::usage(format!("--meta: {}", status.message())))
 }
 
-fn tls(global: &Global) -> Outcome<Option<ClientTls>> {
+fn tls(global: &Global, address: Option<&str>) -> Outcome<Option<ClientTls>> {
     let Global { ca, cert, key, server_name, .. } = global;
-    if ca.is_none() {
+    // A URL such as https://host is one of the whole world's.
+    let public = ca.is_none() && address.is_some_and(|at| at.contains("+tls://") && url::protocol(at) != "motet");
+    if ca.is_none() && !public {
         let alone = [("--cert", cert.is_some()), ("--key", key.is_some()), ("--server-name", server_name.is_some())];
         return match alone.iter().find(|(_, given)| *given) {
             Some((flag, _)) => Err(Failure::usage(format!("{flag} needs --ca as well"))
@@ -246,21 +259,48 @@ fn tls(global: &Global) -> Outcome<Option<ClientTls>> {
         };
     }
     let mut config = ClientTlsConfig::default();
+    config.system_roots = public;
     (config.ca, config.server_name) = (ca.clone(), server_name.clone());
     (config.cert, config.key) = (cert.clone(), key.clone());
     ClientTls::load(&config).map(Some).map_err(|status| Failure::usage(in_flags(status.message())))
 }
 
-/// An address as the client reads it: `unix:/path` gets its slashes, and with TLS wanted an address
-/// that does not say how to speak gets TLS.
-fn normal(address: &str, tls: bool) -> String {
+/// What can be spoken, the preferred first: each is a scheme of an address.
+fn protocols() -> Vec<Arc<dyn ClientProtocol>> {
+    vec![
+        Arc::new(NativeClient::new(NativeConfig::default())),
+        Arc::new(GrpcClient::new(GrpcConfig::default())),
+        Arc::new(ConnectClient::new(GrpcConfig::default())),
+        Arc::new(GrpcWebClient::new(GrpcConfig::default())),
+        Arc::new(WebSocketClient::new(WebSocketConfig::default())),
+        Arc::new(HttpClient::new(HttpClientConfig::default())),
+        Arc::new(JsonRpcClient::new(Version::V1, JsonRpcConfig::default())),
+        Arc::new(JsonRpcClient::new(Version::V2, JsonRpcConfig::default())),
+        Arc::new(NetRpcClient::new(NetRpcConfig::default())),
+        Arc::new(NetRpcClient::over_http(NetRpcConfig::default())),
+        Arc::new(RpcxClient::new(RpcxConfig::default())),
+        Arc::new(GoRpcClient::new(GoRpcConfig::default())),
+        Arc::new(MucpClient::new(MucpConfig::default())),
+    ]
+}
+
+/// An address as the client reads it: `unix:/path` gets its slashes, `https://host` its port, and with
+/// TLS wanted an address that does not say how to speak gets TLS.
+fn normal(address: &str, tls: bool) -> Outcome<String> {
     if let Some(path) = address.strip_prefix("unix:").filter(|path| path.starts_with('/') && !path.starts_with("//")) {
-        return format!("unix://{path}");
+        return Ok(format!("unix://{path}"));
     }
-    match address.split_once("://") {
-        None if tls => format!("tcp+tls://{address}"),
-        Some(("tcp", rest)) if tls => format!("tcp+tls://{rest}"),
-        _ => address.to_owned(),
+    match Url::read(address, tls) {
+        Some(url) => {
+            let url = url?;
+            match url.path.is_empty() {
+                true => Ok(url.address),
+                false => Err(Failure::usage(format!("--address {address}: a path has no place here"))
+                    .hint(format!("write it behind the command: motet call {address}"))),
+            }
+        }
+        None if tls => Ok(format!("tcp+tls://{address}")),
+        None => Ok(address.to_owned()),
     }
 }
 
@@ -276,9 +316,14 @@ mod tests {
             ("tcp://a:1", true, "tcp+tls://a:1"),
             ("unix:/run/x", false, "unix:///run/x"),
             ("unix:///run/x", true, "unix:///run/x"),
+            ("https://a", false, "http+tls://a:443"),
+            ("grpcs://a:1/", false, "grpc+tls://a:1"),
         ] {
-            assert_eq!(normal(address, tls), expected);
+            assert_eq!(normal(address, tls).expect(address), expected);
         }
+        assert!(
+            normal("http://a/greeter", false).expect_err("a path").to_string().contains("motet call http://a/greeter")
+        );
     }
 
     #[test]

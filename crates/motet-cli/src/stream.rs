@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use motet::{Body, Kind, Payload};
 
 use crate::{
-    body::{self, Shown},
+    body::Shown,
     call::{Running, Way, explain_fields, interruptible, print_bytes},
     failure::{Failure, Outcome},
     global::Global,
@@ -48,9 +48,9 @@ impl From<KindArg> for Kind {
 
 /// Makes the call: of any of the four kinds.
 pub(crate) async fn run(args: Args, global: &Global) -> Outcome {
-    let target = args.target.read()?;
+    let (target, global) = args.target.read(global)?;
     check_name(&target.service)?;
-    let session = Session::open(global).await?;
+    let session = Session::open(&global).await?;
     let found = interruptible(target.find(&session, args.kind.map(Kind::from))).await?;
     if let (Some(status), None) = (&found.silent, args.kind) {
         let problem = format!("`{}` does not say of which kind its methods are: {status}", target.service);
@@ -61,12 +61,13 @@ pub(crate) async fn run(args: Args, global: &Global) -> Outcome {
     let (form, json) = (args.way.codec, target.json.as_deref());
     let (body, request) = match found.method.kind.client_streams() {
         true => {
-            let lines = input::lines(json, form, &session.output)?;
+            let lines = input::lines(json, form, found.types.clone(), &session.output)?;
             (Body::Stream(lines.stream), Request::Many(lines.wrong))
         }
         false => {
             let message = interruptible(input::one(json, form)).await?;
-            (Body::One(message.clone()), Request::One(message))
+            let body = found.encode(message.clone()).map_err(|wrong| wrong.failure("the JSON"))?;
+            (Body::One(body), Request::One(message))
         }
     };
     let running = Running::new(&session, &found, &args.way);
@@ -97,7 +98,8 @@ async fn relay(running: &Running<'_>, session: &Session, body: Body, printed: &m
     let reply = running.call(session, body, false).await?;
     let mut replies = reply.body.stream();
     while let Some(item) = replies.next().await {
-        print(&session.output, &item.map_err(|status| running.failure(session, status))?).await?;
+        let item = item.map_err(|status| running.failure(session, status))?;
+        print(&session.output, running.show(&item)?).await?;
         *printed += 1;
     }
     Ok(())
@@ -105,8 +107,7 @@ async fn relay(running: &Running<'_>, session: &Session, body: Body, printed: &m
 
 /// Writes one reply at once. On a thread of its own: a reader that does not read must not keep the
 /// connection from being served.
-async fn print(output: &Output, payload: &Payload) -> Outcome {
-    let shown = body::show(payload)?;
+async fn print(output: &Output, shown: Shown) -> Outcome {
     let output = *output;
     let write = move || match shown {
         Shown::Json(text) => output.line(json::line(&text, &output)),

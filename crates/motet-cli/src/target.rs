@@ -1,20 +1,29 @@
 //! Which method a command line means.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
-use motet::{Code, Kind, MethodDescriptor, NodeState, ServiceDescriptor, Status, core::check_service_name};
+use motet::{
+    Code, Codec, Kind, MethodDescriptor, NodeState, Payload, ServiceDescriptor, Status,
+    core::{Family, check_service_name},
+};
+use motet_proto::{MethodTypes, Types};
 
 use crate::{
+    body::{self, Form, Shown, Wrong},
     failure::{Failure, Outcome, exit},
+    foreign,
+    global::Global,
     names,
     process::Process,
     session::{Session, unknown_service},
+    url::Url,
 };
 
 /// A service, a method and a request, as `call` and `stream` take them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TargetArgs {
-    /// The service; or service and method in one: `greeter/hello`, `Greeter.Hello`.
+    /// The service; or service and method in one: `greeter/hello`, `Greeter.Hello`. A URL says where it
+    /// is and how to speak: `grpc://host:port`, `http://host/greeter`; what it does not name follows it.
     #[arg(value_name = "SERVICE", add = crate::completions::services())]
     service: String,
     /// The method.
@@ -23,6 +32,15 @@ pub(crate) struct TargetArgs {
     /// The request: JSON, `@FILE`, or `-` for standard input; an empty object if absent.
     #[arg(value_name = "JSON", allow_hyphen_values = true)]
     request: Option<String>,
+    /// The request, where a URL stands before service and method.
+    #[arg(hide = true, allow_hyphen_values = true)]
+    last: Option<String>,
+    /// The .proto file that declares the service, where it does not describe itself; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    proto: Vec<PathBuf>,
+    /// A folder in which imports of --proto are looked up; may be repeated. The files' own if absent.
+    #[arg(long, short = 'I', value_name = "FOLDER", requires = "proto")]
+    include: Vec<PathBuf>,
 }
 
 /// What the arguments name, not yet looked up.
@@ -31,34 +49,97 @@ pub(crate) struct Target {
     pub(crate) service: String,
     pub(crate) method: Option<String>,
     pub(crate) json: Option<String>,
+    /// The path that a URL names, for HTTP.
+    path: Option<String>,
+    /// The files that declare the service, and where they import from.
+    files: (Vec<PathBuf>, Vec<PathBuf>),
 }
 
 impl TargetArgs {
-    /// Takes the spellings apart.
+    /// Takes the spellings apart. A URL's address goes into the options.
     ///
     /// # Errors
     /// When more is given than can be meant.
-    pub(crate) fn read(&self) -> Outcome<Target> {
-        let begins_a_request = |text: &str| text == "-" || text.starts_with(['{', '@', '[', '"']);
-        let second_is_request = self.request.is_none() && self.method.as_deref().is_some_and(begins_a_request);
-        let joined = match self.service.split_once('/') {
-            Some(parts) => Some(parts),
-            None if self.method.is_none() || second_is_request => self.service.rsplit_once('.'),
-            None => None,
+    pub(crate) fn read(&self, global: &Global) -> Outcome<(Target, Global)> {
+        let mut words = [&self.method, &self.request, &self.last].into_iter().filter_map(|word| word.as_deref());
+        let (mut global, mut path) = (global.clone(), None);
+        let mut target = match at_url(&self.service, &mut global)? {
+            None => Target::of(&self.service, words.next(), words.next())?,
+            Some(parts) => {
+                let parts: Vec<_> = parts.iter().map(String::as_str).collect();
+                path = (!parts.is_empty()).then(|| format!("/{}", parts.join("/")));
+                let first = words.next();
+                match (&parts[..], first) {
+                    ([], None) => {
+                        return Err(Failure::usage(format!("{}: which service?", self.service))
+                            .hint("write service and method behind it: grpc://HOST:PORT greeter hello"));
+                    }
+                    ([], Some(service)) => Target::of(service, words.next(), words.next())?,
+                    ([.., service, method], request) if request.is_none_or(begins_a_request) => {
+                        Target::new(service, Some(method), request)
+                    }
+                    ([.., service], method) => {
+                        let target = Target::of(service, method, words.next())?;
+                        if let (Some(path), Some(method)) = (&mut path, &target.method) {
+                            path.push_str(&format!("/{method}"));
+                        }
+                        target
+                    }
+                }
+            }
         };
-        let target = |service: &str, method: Option<&str>, json: Option<&str>| Target {
+        if let Some(more) = words.next() {
+            return Err(Failure::usage(format!("{more}: nothing follows the JSON")));
+        }
+        (target.path, target.files) = (path, (self.proto.clone(), self.include.clone()));
+        Ok((target, global))
+    }
+}
+
+/// The path behind a URL, whose address goes into the options; `None` where the text is no URL.
+///
+/// # Errors
+/// When it is a bad one, or the options name an address as well.
+pub(crate) fn at_url(text: &str, global: &mut Global) -> Outcome<Option<Vec<String>>> {
+    let Some(url) = Url::read(text, global.ca.is_some()) else { return Ok(None) };
+    let url = url?;
+    if global.address.is_some() {
+        return Err(Failure::usage(format!("{text} names an address already; leave --address out")));
+    }
+    global.address = Some(url.address);
+    Ok(Some(url.path))
+}
+
+fn begins_a_request(text: &str) -> bool {
+    text == "-" || text.starts_with(['{', '@', '[', '"'])
+}
+
+impl Target {
+    fn new(service: &str, method: Option<&str>, json: Option<&str>) -> Target {
+        Target {
             service: service.to_owned(),
             method: method.map(str::to_owned),
             json: json.map(str::to_owned),
+            path: None,
+            files: Default::default(),
+        }
+    }
+
+    /// Takes service and method apart where they are one word.
+    fn of(service: &str, method: Option<&str>, request: Option<&str>) -> Outcome<Target> {
+        let second_is_request = request.is_none() && method.is_some_and(begins_a_request);
+        let joined = match service.split_once('/') {
+            Some(parts) => Some(parts),
+            None if method.is_none() || second_is_request => service.rsplit_once('.'),
+            None => None,
         };
         match joined {
-            Some(_) if self.service.contains('/') && self.request.is_some() => Err(Failure::usage(format!(
-                "{} names a method already; after it comes the JSON and nothing else",
-                self.service
+            Some(_) if service.contains('/') && request.is_some() => Err(Failure::usage(format!(
+                "{service} names a method already; after it comes the JSON and nothing else"
             ))),
-            Some((service, method)) => Ok(target(service, Some(method), self.method.as_deref())),
-            None if second_is_request => Ok(target(&self.service, None, self.method.as_deref())),
-            None => Ok(target(&self.service, self.method.as_deref(), self.request.as_deref())),
+            Some((service, name)) => Ok(Target::new(service, Some(name), method)),
+            None if second_is_request => Ok(Target::new(service, None, method)),
+            None => Ok(Target::new(service, method, request)),
         }
     }
 }
@@ -70,6 +151,48 @@ pub(crate) struct Found {
     pub(crate) method: Arc<MethodDescriptor>,
     /// Why the service does not say what it has.
     pub(crate) silent: Option<Status>,
+    /// Its messages, where they travel as binary protobuf although people write JSON.
+    pub(crate) types: Option<MethodTypes>,
+}
+
+impl Found {
+    /// A body as it is sent.
+    ///
+    /// # Errors
+    /// What keeps it from being one of the method's messages.
+    pub(crate) fn encode(&self, body: Payload) -> Result<Payload, Wrong> {
+        encode(self.types.as_ref(), body)
+    }
+
+    /// What a body is sent as.
+    pub(crate) fn codec(&self, form: Form) -> Codec {
+        match (&self.types, form) {
+            (Some(_), Form::Json) => Codec::PROTOBUF,
+            _ => form.codec(),
+        }
+    }
+
+    /// What there is to show of a reply.
+    ///
+    /// # Errors
+    /// When it came in a form that needs the type of the message.
+    pub(crate) fn show(&self, payload: &Payload) -> Outcome<Shown> {
+        match &self.types {
+            Some(types) if *payload.codec() == Codec::PROTOBUF => Ok(Shown::Json(types.reply(&payload.bytes()?)?)),
+            _ => body::show(payload),
+        }
+    }
+}
+
+/// A body of JSON as protobuf, where that is how it is sent.
+///
+/// # Errors
+/// What keeps it from being one of the method's messages.
+pub(crate) fn encode(types: Option<&MethodTypes>, body: Payload) -> Result<Payload, Wrong> {
+    let Some(types) = types.filter(|_| *body.codec() == Codec::JSON) else { return Ok(body) };
+    let text = body.bytes().map_err(|status| Wrong::type_(status.message()))?;
+    let bytes = types.request(&String::from_utf8_lossy(&text)).map_err(|status| Wrong::type_(status.message()))?;
+    Ok(Payload::encoded(bytes, Codec::PROTOBUF))
 }
 
 impl Target {
@@ -78,25 +201,77 @@ impl Target {
     /// # Errors
     /// What there is instead, when there is no such service or method; why it cannot be reached.
     pub(crate) async fn find(&self, session: &Session, kind: Option<Kind>) -> Outcome<Found> {
-        let (name, described) = describe(session, &self.service).await?;
-        match described {
-            Ok(service) => {
-                let wanted = self.method.as_deref().unwrap_or_default();
-                match names::find(wanted, method_names(&service)).and_then(|name| service.method(name)) {
-                    Some(method) => Ok(Found { method: method.clone(), silent: None }),
-                    None => Err(unknown_method(&service, self.method.as_deref())),
-                }
-            }
-            Err(status) => match &self.method {
-                Some(method) => {
-                    let method = MethodDescriptor::new(&name, method).kind(kind.unwrap_or_default());
-                    Ok(Found { method: Arc::new(method), silent: Some(status) })
-                }
-                None => Err(Failure::usage(format!("which method of `{name}`? It does not say what it has: {status}"))
-                    .hint("write the method's name behind the service's")),
-            },
+        let (files, includes) = &self.files;
+        if !files.is_empty() {
+            let services = foreign::of_files(files, includes)?;
+            let service = named(&self.service, &services).ok_or_else(|| {
+                let known = services.iter().map(|service| &*service.name);
+                Failure::usage(format!(
+                    "the files declare no service `{}`; there are: {}",
+                    self.service,
+                    names::list(known)
+                ))
+            })?;
+            return self.among(service, session);
+        }
+        match describe(session, &self.service).await? {
+            (_, Ok(service)) => self.among(&service, session),
+            (name, Err(status)) => self.undescribed(&name, kind, status, session),
         }
     }
+
+    /// The method among those of a service.
+    fn among(&self, service: &ServiceDescriptor, session: &Session) -> Outcome<Found> {
+        let wanted = self.method.as_deref().unwrap_or_default();
+        let found = names::find(wanted, method_names(service)).and_then(|name| service.method(name));
+        let method = found.ok_or_else(|| unknown_method(service, self.method.as_deref()))?;
+        let types = match as_protobuf(service, method, session.protocol()) {
+            true => Types::read(&service.protobuf)?.method(method.proto_path()),
+            false => None,
+        };
+        Ok(Found { method: method.clone(), silent: None, types })
+    }
+
+    /// The method of a service of which nothing is known but its name.
+    fn undescribed(&self, name: &str, kind: Option<Kind>, status: Status, session: &Session) -> Outcome<Found> {
+        let protocol = session.protocol();
+        if protocol == "grpc" && status.code() == Code::Unimplemented {
+            return Err(Failure::unreachable(format!("{}: {}", session.place(), status.message())).hint(format!(
+                "name the file that declares `{name}`: --proto FILE; or let the server have reflection \
+                 (grpc.reflection.v1 or v1alpha), by which grpcurl asks as well"
+            )));
+        }
+        let method = match (&self.method, &self.path) {
+            (method, Some(path)) if protocol == "http" => {
+                let method = foreign::by_http(name, method.as_deref().unwrap_or(name), "POST", path);
+                MethodDescriptor::clone(&method)
+            }
+            (Some(method), _) => MethodDescriptor::new(name, method),
+            (None, _) => {
+                return Err(Failure::usage(format!("which method of `{name}`? It does not say what it has: {status}"))
+                    .hint("write the method's name behind the service's"));
+            }
+        };
+        Ok(Found { method: Arc::new(method.kind(kind.unwrap_or_default())), silent: Some(status), types: None })
+    }
+}
+
+/// Whether messages that people write as JSON go as binary protobuf: those of prost, where gRPC carries
+/// them, or where they have no form in JSON of their own.
+fn as_protobuf(service: &ServiceDescriptor, method: &MethodDescriptor, protocol: &str) -> bool {
+    let unknown = |schema: &serde_json::Value| schema.get("properties").is_none();
+    let bare = service.version.is_empty() || unknown(&method.request) || unknown(&method.reply);
+    let carries = protocol == "grpc" || protocol == "motet" && bare;
+    carries && method.family == Family::Proto && !service.protobuf.is_empty()
+}
+
+/// The service of this name: as it is called, or as its trait or its `.proto` file calls it.
+pub(crate) fn named<'a>(spelled: &str, services: &'a [Arc<ServiceDescriptor>]) -> Option<&'a Arc<ServiceDescriptor>> {
+    let by = |name: fn(&ServiceDescriptor) -> &str| {
+        let found = names::find(spelled, services.iter().map(|service| name(service)))?;
+        services.iter().find(|service| name(service) == found)
+    };
+    by(|service| &service.name).or_else(|| by(|service| &service.proto_name)).or_else(|| by(|service| &service.ident))
 }
 
 /// What a service says of itself, from the first of its nodes that answers; and its name as it is
@@ -124,7 +299,7 @@ pub(crate) async fn describe(
             Ok(mut reply) if !reply.services.is_empty() => return Ok((name, Ok(reply.services.swap_remove(0)))),
             Ok(_) => last = Some(Status::unimplemented("it describes other services only")),
             Err(status) => {
-                if is_silence(&status) {
+                if foreign::is_silence("motet", &status) {
                     return Ok((name, Err(status)));
                 }
                 if session.limit.is_some() && status.code() == Code::DeadlineExceeded {
@@ -151,7 +326,9 @@ async fn describe_at_address(
     let process = Process::pinned(session);
     let reply = match process.describe(None, session.patience()).await {
         Ok(reply) => reply,
-        Err(status) if is_silence(&status) => return Ok((spelled.to_owned(), Err(status))),
+        Err(status) if foreign::is_silence(session.protocol(), &status) => {
+            return Ok((spelled.to_owned(), Err(status)));
+        }
         Err(status) => return Err(Failure::from(status)),
     };
     // Asked for by name, motet.meta describes itself as well.
@@ -161,13 +338,7 @@ async fn describe_at_address(
     {
         return Ok((spelled.to_owned(), Ok(own)));
     }
-    let by_name = names::find(spelled, reply.services.iter().map(|service| &*service.name));
-    let named = reply.services.iter().find(|service| by_name == Some(&service.name));
-    let also = || {
-        let called = |service: &&Arc<ServiceDescriptor>| service.proto_name == spelled || service.ident == spelled;
-        reply.services.iter().find(called)
-    };
-    match named.or_else(also) {
+    match named(spelled, &reply.services) {
         Some(service) => Ok((service.name.clone(), Ok(service.clone()))),
         None => Err(unknown_service(
             &format!("`{spelled}` does not run at {}", session.place()),
@@ -175,12 +346,6 @@ async fn describe_at_address(
             reply.services.iter().map(|service| &*service.name),
         )),
     }
-}
-
-/// Whether a status is that of a process that is there but does not say what it has: introspection
-/// is closed to this caller, or it is not made with an App.
-pub(crate) fn is_silence(status: &Status) -> bool {
-    matches!(status.code(), Code::PermissionDenied | Code::Unauthenticated | Code::Unimplemented | Code::NotFound)
 }
 
 /// The failure of a command whose own time is over.
@@ -227,8 +392,15 @@ mod tests {
 
     fn read(service: &str, method: Option<&str>, json: Option<&str>) -> Result<(String, String, String), String> {
         let own = |text: Option<&str>| text.map(str::to_owned);
-        let args = TargetArgs { service: service.to_owned(), method: own(method), request: own(json) };
-        let target = args.read().map_err(|failure| failure.message)?;
+        let args = TargetArgs {
+            service: service.to_owned(),
+            method: own(method),
+            request: own(json),
+            last: None,
+            proto: Vec::new(),
+            include: Vec::new(),
+        };
+        let (target, _) = args.read(&Global::default()).map_err(|failure| failure.message)?;
         Ok((target.service, target.method.unwrap_or_default(), target.json.unwrap_or_default()))
     }
 
@@ -252,6 +424,41 @@ mod tests {
             assert_eq!(read(given.0, given.1, given.2), Ok(expected), "{given:?}");
         }
         assert!(read("greeter/hello", Some("hello"), Some("{}")).expect_err("twice").contains("already"));
+    }
+
+    #[test]
+    fn a_url_names_the_address_and_as_much_as_it_likes() {
+        let at = "http://a:1";
+        for (words, method, path) in [
+            (&["http://a:1", "greeter", "hello", "{}"][..], "greeter hello", None),
+            (&["http://a:1", "greeter/hello", "{}"], "greeter hello", None),
+            (&["http://a:1/greeter", "hello", "{}"], "greeter hello", Some("/greeter/hello")),
+            (&["http://a:1/greeter/hello", "{}"], "greeter hello", Some("/greeter/hello")),
+            (&["http://a:1/greeter/hello"], "greeter hello", Some("/greeter/hello")),
+            (&["http://a:1/api/greeter", "hello", "{}"], "greeter hello", Some("/api/greeter/hello")),
+            (&["http://a:1/api/v1/greeter/hello", "{}"], "greeter hello", Some("/api/v1/greeter/hello")),
+            (&["http://a:1/echo", "{}"], "echo ", Some("/echo")),
+            (&["http://a:1/acme.v1.Cart/Add", "@f"], "acme.v1.Cart Add", Some("/acme.v1.Cart/Add")),
+        ] {
+            let word = |n: usize| words.get(n).map(|word| (*word).to_owned());
+            let args = TargetArgs {
+                service: word(0).expect("one"),
+                method: word(1),
+                request: word(2),
+                last: word(3),
+                proto: Vec::new(),
+                include: Vec::new(),
+            };
+            let (target, global) = args.read(&Global::default()).expect("read");
+            let named = format!("{} {}", target.service, target.method.unwrap_or_default());
+            assert_eq!(
+                (&*named, target.path.as_deref(), global.address.as_deref()),
+                (method, path, Some(at)),
+                "{words:?}"
+            );
+            let twice = Global { address: Some("b:1".to_owned()), ..Global::default() };
+            assert!(args.read(&twice).expect_err("two addresses").message.contains("leave --address out"));
+        }
     }
 
     #[test]

@@ -36,29 +36,52 @@ struct Table {
     services: Vec<Arc<ServiceDescriptor>>,
     /// `greeter/hello`
     by_path: Map<String, Route>,
-    /// `greeter.Greeter/Hello`; `None` where two services have the name.
-    by_proto: Map<String, Option<Route>>,
-    /// `Greeter.Hello`; `None` where two services have the name.
-    by_dotted: Map<String, Option<Route>>,
+    /// `greeter.Greeter/Hello`
+    by_proto: Map<String, Route>,
+    /// `Greeter.Hello`, which several services may have: packages of several versions, for example.
+    by_dotted: Map<String, Vec<Route>>,
     /// `greeter.Hello`: the service's own name, where nothing else is spelled so.
-    by_service: Map<String, Option<Route>>,
+    by_service: Map<String, Route>,
 }
 
 impl Table {
-    fn index(&mut self) {
-        self.revision += 1;
-        (self.by_proto, self.by_dotted, self.by_service) = Default::default();
-        for route in self.by_path.values() {
-            let names = [
-                (&mut self.by_proto, route.method().proto_path().to_owned()),
-                (&mut self.by_dotted, route.method().dotted()),
-                (&mut self.by_service, crate::spelling::by_service(route.method())),
-            ];
-            for (index, name) in names {
-                index.entry(name).and_modify(|twice| *twice = None).or_insert_with(|| Some(route.clone()));
-            }
+    /// Puts a route in place under all its names.
+    fn add(&mut self, route: Route) -> Result<()> {
+        let method = route.method().clone();
+        if self.by_path.contains_key(&method.path) {
+            return Err(taken(&method.path, "each path has one handler"));
         }
+        if let Some(other) = self.by_proto.get(method.proto_path()) {
+            let (path, other) = (&method.path, &other.method().path);
+            let why = format!(
+                "it is what protobuf calls both {other} and {path}; give one of the services a name of its own \
+                 there with #[motet::service(proto_name = \"…\")]"
+            );
+            return Err(taken(method.proto_path(), &why));
+        }
+        self.by_proto.insert(method.proto_path().to_owned(), route.clone());
+        self.by_dotted.entry(method.dotted()).or_default().push(route.clone());
+        self.by_service.insert(crate::spelling::by_service(&method), route.clone());
+        self.by_path.insert(method.path.clone(), route);
+        Ok(())
     }
+
+    /// Takes the routes of a service away under all their names.
+    fn remove(&mut self, service: &str) {
+        self.services.retain(|served| served.name != service);
+        let stays = |route: &Route| route.method().service() != service;
+        for index in [&mut self.by_path, &mut self.by_proto, &mut self.by_service] {
+            index.retain(|_, route| stays(route));
+        }
+        self.by_dotted.retain(|_, routes| {
+            routes.retain(stays);
+            !routes.is_empty()
+        });
+    }
+}
+
+fn taken(name: &str, why: &str) -> Status {
+    Status::already_exists(format!("{name} is served already: {why}"))
 }
 
 impl Dispatcher {
@@ -80,17 +103,12 @@ impl Dispatcher {
     /// Puts all routes of a service in place at once.
     ///
     /// # Errors
-    /// AlreadyExists naming the path; then none is in place.
+    /// AlreadyExists when a path or a protobuf name is taken; then none is in place.
     pub fn add(&self, service: &Arc<ServiceDescriptor>, routes: Vec<Route>) -> Result<()> {
         let mut table = Table::clone(&self.table.load());
+        table.revision += 1;
         table.services.push(service.clone());
-        for route in routes {
-            let path = route.method().path.clone();
-            if table.by_path.insert(path.clone(), route).is_some() {
-                return Err(Status::already_exists(format!("{path} is served already; each path has one handler")));
-            }
-        }
-        table.index();
+        routes.into_iter().try_for_each(|route| table.add(route))?;
         self.table.store(Arc::new(table));
         Ok(())
     }
@@ -98,9 +116,8 @@ impl Dispatcher {
     /// Takes away the routes of a service.
     pub fn remove(&self, service: &str) {
         let mut table = Table::clone(&self.table.load());
-        table.services.retain(|served| served.name != service);
-        table.by_path.retain(|_, route| route.method().service() != service);
-        table.index();
+        table.revision += 1;
+        table.remove(service);
         self.table.store(Arc::new(table));
     }
 
@@ -114,18 +131,32 @@ impl Dispatcher {
         self.table.load().by_path.get(path).cloned()
     }
 
-    /// The route of a protobuf name such as `greeter.Greeter/Hello`; `None` also where two services
-    /// have that name.
+    /// The route of a protobuf name such as `greeter.Greeter/Hello`.
     pub fn find_proto(&self, path: &str) -> Option<Route> {
-        self.table.load().by_proto.get(path).cloned().flatten()
+        self.table.load().by_proto.get(path).cloned()
     }
 
-    /// The route of a name such as `Greeter.Hello`; `None` also where two services have that name.
-    /// With the service's own name, `greeter.Hello`, it is found as well: Go programs register under
-    /// names of lower case too.
+    /// The route of a name such as `Greeter.Hello`; `None` also where two services have that name, of
+    /// which [`Dispatcher::ambiguous`] tells. With the service's own name, `greeter.Hello`, it is found as
+    /// well: Go programs register under names of lower case too.
     pub fn find_dotted(&self, name: &str) -> Option<Route> {
         let table = self.table.load();
-        table.by_dotted.get(name).or_else(|| table.by_service.get(name)).cloned().flatten()
+        match table.by_dotted.get(name).map(Vec::as_slice) {
+            Some([one]) => Some(one.clone()),
+            Some(_) => None,
+            None => table.by_service.get(name).cloned(),
+        }
+    }
+
+    /// What to answer to a name such as `Greeter.Hello` where several services have it: Unimplemented,
+    /// executed: no, with the names that tell them apart. `None` where it is one service's or nobody's.
+    pub fn ambiguous(&self, name: &str) -> Option<Status> {
+        let table = self.table.load();
+        let routes = table.by_dotted.get(name).filter(|routes| routes.len() > 1)?;
+        let mut names: Vec<_> = routes.iter().map(|route| crate::spelling::by_service(route.method())).collect();
+        names.sort();
+        let text = format!("{name} is a method of several services here; call {}", names.join(" or "));
+        Some(Status::unimplemented(text).with_executed(crate::Executed::No))
     }
 
     /// The route of a path such as `greeter/hello`.
@@ -383,18 +414,45 @@ mod tests {
     }
 
     #[test]
-    fn a_method_is_found_by_each_spelling_unless_two_have_it() {
+    fn a_method_is_found_by_each_spelling() {
         let dispatcher = Dispatcher::new(Codecs::default());
         add(&dispatcher, "north", &["say_hi"]).expect("free");
         let path = |route: Option<Route>| route.map(|route| route.method().path.clone());
         assert_eq!(path(dispatcher.find_proto("north.Greeter/SayHi")), Some("north/say_hi".to_owned()));
         assert_eq!(path(dispatcher.find_dotted("Greeter.SayHi")), Some("north/say_hi".to_owned()));
-        add(&dispatcher, "south", &["say_hi"]).expect("free");
-        assert_eq!(path(dispatcher.find_proto("south.Greeter/SayHi")), Some("south/say_hi".to_owned()));
+        assert_eq!(path(dispatcher.find_dotted("north.SayHi")), Some("north/say_hi".to_owned()));
+    }
+
+    #[test]
+    fn of_a_name_that_several_services_have_the_caller_is_told_the_ways_out() {
+        let dispatcher = Dispatcher::new(Codecs::default());
+        add(&dispatcher, "north", &["say_hi"]).expect("free");
+        assert!(dispatcher.ambiguous("Greeter.SayHi").is_none() && dispatcher.ambiguous("Greeter.Bye").is_none());
+        add(&dispatcher, "south", &["say_hi"]).expect("in protobuf it has a name of its own");
         assert!(dispatcher.find_dotted("Greeter.SayHi").is_none(), "which one is meant?");
-        assert_eq!(path(dispatcher.find_dotted("south.SayHi")), Some("south/say_hi".to_owned()), "this one");
+        let told = dispatcher.ambiguous("Greeter.SayHi").expect("two");
+        assert_eq!(
+            told.message(),
+            "Greeter.SayHi is a method of several services here; call north.SayHi or south.SayHi"
+        );
+        let path = |name| dispatcher.find_dotted(name).map(|route| route.method().path.clone());
+        assert_eq!(path("south.SayHi"), Some("south/say_hi".to_owned()));
         dispatcher.remove("north");
-        assert_eq!(path(dispatcher.find_dotted("Greeter.SayHi")), Some("south/say_hi".to_owned()));
+        assert_eq!(path("Greeter.SayHi"), Some("south/say_hi".to_owned()));
+        assert!(dispatcher.ambiguous("Greeter.SayHi").is_none());
+    }
+
+    #[test]
+    fn a_protobuf_name_has_one_handler_and_the_error_names_both_services_and_the_way_out() {
+        let dispatcher = Dispatcher::new(Codecs::default());
+        add(&dispatcher, "north-east", &["say_hi"]).expect("free");
+        let error = add(&dispatcher, "north_east", &["wave", "say_hi"]).expect_err("north_east.Greeter/SayHi twice");
+        for part in ["north_east.Greeter/SayHi", "north-east/say_hi", "north_east/say_hi", "proto_name"] {
+            assert!(error.message().contains(part), "{error}");
+        }
+        assert!(dispatcher.find("north_east/wave").is_none(), "nothing of a refused set is in place");
+        dispatcher.remove("north-east");
+        add(&dispatcher, "north_east", &["say_hi"]).expect("free again");
     }
 
     #[test]

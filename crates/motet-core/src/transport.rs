@@ -22,7 +22,7 @@ pub trait Transport: Send + Sync + 'static {
     fn dial<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, Result<BoxIo>>;
 
     /// As [`Transport::dial`], offering these names by ALPN where the endpoint speaks TLS, in place
-    /// of `motet/1`. Transports without TLS need not implement it.
+    /// of `motet/1`, or none at all if there are none. Transports without TLS need not implement it.
     ///
     /// # Errors
     /// As [`Transport::dial`].

@@ -10,7 +10,8 @@ use std::{
 use bytes::{Buf, Bytes, BytesMut};
 use futures_core::Stream;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use motet_core::{Result, Status};
+use motet_core::{Executed, Result, Status};
+use motet_rpc::native::{HeldMemory, Lease, MemoryBudget};
 use tokio::time::Instant;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -81,7 +82,18 @@ impl Body {
     /// # Errors
     /// As [`Body::next`]; ResourceExhausted when it is longer than `limit` bytes, DeadlineExceeded
     /// when it comes too slowly.
-    pub async fn read_all(mut self, limit: usize, pace: Duration) -> Result<Bytes> {
+    pub async fn read_all(self, limit: usize, pace: Duration) -> Result<Bytes> {
+        self.read_within(limit, pace, None).await
+    }
+
+    /// As [`Body::read_all`]. What is longer than [`MemoryBudget::OWN`] counts against the budget as it comes, and
+    /// until nobody has it any more.
+    pub(crate) async fn read_within(
+        mut self,
+        limit: usize,
+        pace: Duration,
+        memory: Option<&MemoryBudget>,
+    ) -> Result<Bytes> {
         const STRIDE: usize = 64 << 10;
         if let Repr::Full(bytes) = self.0 {
             return if bytes.len() > limit { Err(too_long(limit)) } else { Ok(bytes) };
@@ -93,6 +105,8 @@ impl Body {
         // Made only if the body is not there yet: most are.
         let mut timer: Option<Pin<Box<tokio::time::Sleep>>> = None;
         let mut reached = 0;
+        let mut lease: Option<Lease> = None;
+        let mut counted = 0;
         loop {
             let frame = std::future::poll_fn(|cx| {
                 if let Poll::Ready(frame) = Pin::new(&mut self).poll_frame(cx) {
@@ -111,6 +125,12 @@ impl Body {
             if length > limit {
                 return Err(too_long(limit));
             }
+            if let Some(memory) = memory.filter(|_| length > MemoryBudget::OWN) {
+                if !lease.get_or_insert_with(|| memory.lease(limit)).take(length - counted) {
+                    return Err(no_room());
+                }
+                counted = length;
+            }
             if length / STRIDE > reached {
                 reached = length / STRIDE;
                 if let Some(timer) = &mut timer {
@@ -127,8 +147,44 @@ impl Body {
                 (false, false) => rest.extend_from_slice(&data),
             }
         }
-        Ok(if rest.is_empty() { whole } else { rest.freeze() })
+        let whole = if rest.is_empty() { whole } else { rest.freeze() };
+        Ok(match lease {
+            Some(lease) => Bytes::from_owner(Counted { bytes: whole, _memory: lease }),
+            None => whole,
+        })
     }
+}
+
+/// Bytes that count against a budget while anybody has them.
+struct Counted<M> {
+    bytes: Bytes,
+    _memory: M,
+}
+
+impl<M> AsRef<[u8]> for Counted<M> {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Counts bytes against a budget until nobody has them any more, if they are more than
+/// [`MemoryBudget::OWN`].
+///
+/// # Errors
+/// ResourceExhausted where they do not fit.
+pub(crate) fn count(bytes: Bytes, memory: &MemoryBudget) -> Result<Bytes> {
+    if bytes.len() <= MemoryBudget::OWN {
+        return Ok(bytes);
+    }
+    let held: HeldMemory = memory.hold(bytes.len()).ok_or_else(no_room)?;
+    Ok(Bytes::from_owner(Counted { bytes, _memory: held }))
+}
+
+fn no_room() -> Status {
+    Status::resource_exhausted(
+        "the messages of all connections take all of the memory that they may, a limit set by server.memory_limit",
+    )
+    .with_executed(Executed::No)
 }
 
 fn too_long(limit: usize) -> Status {
@@ -280,6 +336,31 @@ mod tests {
         for body in [Body::from("abcd"), of(&[b"abcd"]), of(&[b"ab", b"cd"])] {
             assert_eq!(body.read_all(3, second).await.expect_err("too long").code(), Code::ResourceExhausted);
         }
+    }
+
+    #[tokio::test]
+    async fn bodies_count_against_the_server_s_memory_while_anybody_has_them() {
+        const BIG: &[u8] = &[7; 100_000];
+        let memory = MemoryBudget::new(300 << 10);
+        let read = |parts: &[&'static [u8]]| {
+            let (body, memory) = (of(parts), memory.clone());
+            async move { body.read_within(1 << 20, Duration::from_secs(1), Some(&memory)).await }
+        };
+        assert_eq!(read(&[&BIG[..1000]]).await.expect("little").len(), 1000);
+        assert_eq!(memory.used(), 0, "little counts nothing");
+        let first = read(&[BIG, BIG]).await.expect("it fits");
+        assert!(memory.used() >= 200_000 - MemoryBudget::OWN);
+        let refused = read(&[BIG, BIG, BIG]).await.expect_err("it does not");
+        assert_eq!((refused.code(), refused.executed()), (Code::ResourceExhausted, Executed::No));
+        assert!(refused.message().contains("server.memory_limit"), "{refused}");
+        let counted = count(Bytes::from_static(BIG), &memory).expect("it fits");
+        assert!(count(Bytes::from_static(BIG), &memory).is_err());
+        let part = first.slice(..1);
+        drop((first, counted));
+        assert!(memory.used() > 0, "a part keeps the whole");
+        drop(part);
+        assert_eq!(memory.used(), 0);
+        read(&[BIG, BIG]).await.expect("there is room again");
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,11 +6,13 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use bytes::Bytes;
 use http::Request;
 use hyper_util::rt::TokioIo;
 use motet_core::{BoxIo, Dispatcher, Drain, Offences, Peer, Result, Status};
+use motet_rpc::native::MemoryBudget;
 
-use crate::{Body, HttpConfig, connection::Tasks};
+use crate::{Body, HttpConfig, body, connection::Tasks};
 
 /// What a protocol is given beside the request: where calls enter, who asks, when to stop. There is
 /// one for each connection and protocol; clones share it.
@@ -31,7 +33,10 @@ pub(crate) struct ConnectionParts {
     pub(crate) drain: Drain,
     pub(crate) offences: Offences,
     pub(crate) config: Arc<HttpConfig>,
+    pub(crate) memory: MemoryBudget,
     pub(crate) tasks: Tasks,
+    /// Whether HTTP services of the user's own stand behind the protocols.
+    pub(crate) mounted: bool,
 }
 
 impl Door {
@@ -66,6 +71,31 @@ impl Door {
     /// The settings.
     pub fn config(&self) -> &HttpConfig {
         &self.0.connection.config
+    }
+
+    /// Whether HTTP services of the user's own are mounted beside the protocols: one of them may want
+    /// what a protocol could only refuse.
+    pub fn has_mounts(&self) -> bool {
+        self.0.connection.mounted
+    }
+
+    /// A request's whole body, as [`Body::read_all`] within the settings' time. What is longer than 64 KiB
+    /// counts against the server's memory until nobody has it any more.
+    ///
+    /// # Errors
+    /// As [`Body::read_all`]; ResourceExhausted where the server's memory is used up.
+    pub async fn read_all(&self, body: Body, limit: usize) -> Result<Bytes> {
+        let parts = &self.0.connection;
+        body.read_within(limit, parts.config.body_timeout, Some(&parts.memory)).await
+    }
+
+    /// Counts a message against the server's memory until nobody has it any more, if it is longer than
+    /// 64 KiB.
+    ///
+    /// # Errors
+    /// ResourceExhausted where the memory is used up.
+    pub fn count(&self, message: Bytes) -> Result<Bytes> {
+        body::count(message, &self.0.connection.memory)
     }
 
     pub(crate) fn is_loopback(&self) -> bool {

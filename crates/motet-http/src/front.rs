@@ -10,6 +10,7 @@ use std::{
 
 use http::{Request, Response, StatusCode, header, request::Parts};
 use motet_core::{BoxFuture, Code, Status};
+use motet_rpc::native::MemoryBudget;
 
 use crate::{
     Body, HttpConfig, HttpProtocol,
@@ -27,11 +28,17 @@ pub(crate) struct Front {
     pub(crate) mounts: Vec<(String, Mounted)>,
     pub(crate) fallback: Option<Mounted>,
     pub(crate) hosts: Hosts,
+    /// What long bodies count against.
+    pub(crate) memory: MemoryBudget,
 }
 
 impl Front {
     pub(crate) fn config(&self) -> &Arc<HttpConfig> {
         &self.config
+    }
+
+    pub(crate) fn has_mounts(&self) -> bool {
+        !self.mounts.is_empty() || self.fallback.is_some()
     }
 
     pub(crate) fn doors(&self, connection: ConnectionParts) -> Doors {

@@ -59,4 +59,6 @@ pub use protocol::HttpProtocol;
 pub use routes::{Endpoint, IntoAnswer, Params, Routes, RoutesService};
 pub use run::run;
 pub use server::HttpServer;
-pub use status::{code_of, error_object, http_status, refusal, refusal_as, status_of_object};
+pub use status::{
+    code_of, error_object, http_status, metadata_object, metadata_of_object, refusal, refusal_as, status_of_object,
+};

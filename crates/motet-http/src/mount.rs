@@ -86,7 +86,9 @@ where
             drain: self.drain.clone(),
             offences: Offences::new(),
             config: self.front.config().clone(),
+            memory: self.front.memory.clone(),
             tasks: self.tasks.clone(),
+            mounted: self.front.has_mounts(),
         };
         let answer = self.front.answer(request.map(Body::new), &self.front.doors(parts));
         Box::pin(async move { Ok(answer.await) })

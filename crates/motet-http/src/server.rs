@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use bytes::Buf;
 use http::{Request, Response};
 use motet_core::{BoxFuture, Dispatcher, Drain, Incoming, Recognition, ServerProtocol};
+use motet_rpc::native::MemoryBudget;
 use tower_service::Service;
 
 use crate::{
@@ -23,18 +24,34 @@ pub struct HttpServer {
     protocols: Vec<Arc<dyn HttpProtocol>>,
     mounts: Vec<(String, Mounted)>,
     fallback: Option<Mounted>,
+    memory: MemoryBudget,
 }
 
 impl HttpServer {
     /// A door with these settings that nothing is behind.
     pub fn new(config: HttpConfig) -> HttpServer {
-        HttpServer { config, advertised: Vec::new(), protocols: Vec::new(), mounts: Vec::new(), fallback: None }
+        HttpServer {
+            config,
+            advertised: Vec::new(),
+            protocols: Vec::new(),
+            mounts: Vec::new(),
+            fallback: None,
+            memory: MemoryBudget::default(),
+        }
     }
 
     /// Sets the settings.
     #[must_use]
     pub fn config(mut self, config: HttpConfig) -> HttpServer {
         self.config = config;
+        self
+    }
+
+    /// Shares a bound on memory with other protocols, in place of one of 512 MiB of its own: long bodies count
+    /// against it.
+    #[must_use]
+    pub fn with_budget(mut self, memory: MemoryBudget) -> HttpServer {
+        self.memory = memory;
         self
     }
 
@@ -89,6 +106,13 @@ impl HttpServer {
         self
     }
 
+    /// Whether a service that is mounted gets requests at this path that no protocol claims.
+    pub fn has_mounted(&self, path: &str) -> bool {
+        let under =
+            |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        self.fallback.is_some() || self.mounts.iter().any(|(prefix, _)| under(prefix))
+    }
+
     fn front(mut self) -> Arc<Front> {
         self.mounts.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
         let hosts = Hosts::new(&self.config, &self.advertised);
@@ -98,6 +122,7 @@ impl HttpServer {
             mounts: self.mounts,
             fallback: self.fallback,
             hosts,
+            memory: self.memory,
         })
     }
 
@@ -164,9 +189,10 @@ impl ServerProtocol for Http2 {
 /// HTTP/1.1 and 1.0.
 struct Http1(Arc<Front>);
 
-/// Methods of HTTP (RFC 9110 §9, RFC 5789), each with the space behind it.
-const METHODS: [&[u8]; 9] =
-    [b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"CONNECT ", b"OPTIONS ", b"TRACE ", b"PATCH "];
+/// Methods of HTTP (RFC 9110 §9, RFC 5789; QUERY of draft-ietf-httpbis-safe-method-w-body), each with the
+/// space behind it.
+const METHODS: [&[u8]; 10] =
+    [b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"CONNECT ", b"OPTIONS ", b"TRACE ", b"PATCH ", b"QUERY "];
 
 impl ServerProtocol for Http1 {
     fn name(&self) -> &str {
@@ -192,7 +218,7 @@ impl ServerProtocol for Http1 {
     }
 
     fn serve(&self, incoming: Incoming) -> BoxFuture<'static, ()> {
-        Box::pin(connection::serve_h1(self.0.clone(), incoming))
+        connection::serve_h1(self.0.clone(), incoming)
     }
 }
 

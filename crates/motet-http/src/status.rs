@@ -77,7 +77,8 @@ fn json_of(details: &Payload) -> Option<Value> {
     serde_json::from_slice(&bytes).ok()
 }
 
-fn metadata_object(metadata: &Metadata) -> Value {
+/// Metadata as the object that JSON protocols carry: lists of texts by key, bytes in base64.
+pub fn metadata_object(metadata: &Metadata) -> Value {
     let mut object = Map::new();
     for (key, value) in metadata.iter() {
         let value: Value = match value {
@@ -112,15 +113,16 @@ pub fn status_of_object(object: &Value) -> Option<Status> {
     {
         status = status.with_retry_after(wait);
     }
-    if let Some(Value::Object(values)) = object.get("metadata") {
-        status = status.with_metadata(read_metadata(values));
+    if let Some(metadata) = object.get("metadata") {
+        status = status.with_metadata(metadata_of_object(metadata));
     }
     Some(status)
 }
 
-fn read_metadata(values: &Map<String, Value>) -> Metadata {
+/// The metadata that a [`metadata_object`] says. What is none is passed over.
+pub fn metadata_of_object(object: &Value) -> Metadata {
     let mut metadata = Metadata::new();
-    for (key, values) in values {
+    for (key, values) in object.as_object().into_iter().flatten() {
         for value in values.as_array().into_iter().flatten().filter_map(Value::as_str) {
             let bytes = match key.ends_with("-bin") {
                 true => headers::unbase64(value.as_bytes()),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use frames::*;
 use motet_http::HttpConfig;
+use motet_promises::Measurement;
 use support::{Raw, Setup, ask, start};
 
 fn hasty() -> HttpConfig {
@@ -28,9 +29,10 @@ async fn others_go_on(setup: &Setup) {
 
 #[tokio::test]
 async fn requests_that_two_readers_could_read_differently_are_refused() {
+    let mut measured = Measurement::begin("P14", "requests_that_two_readers_could_read_differently_are_refused");
     let setup = start(HttpConfig::default()).await;
     let post = "POST /echo HTTP/1.1\r\nHost: localhost\r\n";
-    for request in [
+    let requests = [
         format!("{post}Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef"),
         format!("{post}Content-Length: 5, 6\r\n\r\nabcdef"),
         format!("{post}Content-Length: +5\r\n\r\nabcde"),
@@ -48,7 +50,9 @@ async fn requests_that_two_readers_could_read_differently_are_refused() {
         "POST /a b HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
         "POST /echo HTTP/9.9\r\nHost: a\r\n\r\n".to_owned(),
         "GET \r\n\r\n".to_owned(),
-    ] {
+    ];
+    measured.figure(requests.len() as f64, "requests refused by HTTP/1.1");
+    for request in requests {
         let answer = ask(&setup.address, &request).await;
         assert!(answer.starts_with("HTTP/1.1 400") || answer.is_empty(), "{request:?}\n{answer}");
         assert_eq!(answer.matches("HTTP/1.1").count(), usize::from(!answer.is_empty()), "{request:?}\n{answer}");
@@ -61,6 +65,7 @@ async fn requests_that_two_readers_could_read_differently_are_refused() {
         assert!(answer.contains("connection: close") && !answer.contains("smuggled"), "{answer}");
     }
     others_go_on(&setup).await;
+    measured.end();
 }
 
 #[tokio::test]
@@ -183,6 +188,20 @@ async fn rapid_resets_end_the_connection() {
     others_go_on(&setup).await;
 }
 
+/// A client gives calls up while the server is held up: all of it comes in one read.
+#[tokio::test]
+async fn calls_that_were_given_up_before_they_were_read_do_not_end_the_connection() {
+    let setup = start(HttpConfig::default()).await;
+    let mut h2 = H2::connect(&setup.address).await;
+    let mut all = Vec::new();
+    for n in 0..200u32 {
+        all.extend(frame(HEADERS, END_HEADERS | END_STREAM, 2 * n + 1, &get("/a")));
+        all.extend(frame(RST_STREAM, 0, 2 * n + 1, &[0, 0, 0, 8]));
+    }
+    h2.send(&all).await;
+    h2.is_served(401).await;
+}
+
 #[tokio::test]
 async fn endless_and_inflated_blocks_of_fields_are_refused() {
     let setup = start(HttpConfig::default()).await;
@@ -211,8 +230,9 @@ async fn endless_and_inflated_blocks_of_fields_are_refused() {
 
 #[tokio::test]
 async fn frames_against_the_rules_end_the_connection_with_their_error() {
+    let mut measured = Measurement::begin("P14", "frames_against_the_rules_end_the_connection_with_their_error");
     let setup = start(HttpConfig::default()).await;
-    for (bytes, expected) in [
+    let frames = [
         (frame(DATA, 0, 0, b"x"), PROTOCOL_ERROR),
         (frame(DATA, 0, 7, b"x"), PROTOCOL_ERROR),
         (frame(HEADERS, END_HEADERS, 2, &get("/a")), PROTOCOL_ERROR),
@@ -223,7 +243,9 @@ async fn frames_against_the_rules_end_the_connection_with_their_error() {
         (frame(HEADERS, END_HEADERS, 1, &[get("/a"), b"\x00\x01A\x01b".to_vec()].concat()), PROTOCOL_ERROR),
         (frame(CONTINUATION, END_HEADERS, 1, &get("/a")), PROTOCOL_ERROR),
         (frame(HEADERS, END_HEADERS | END_STREAM, 1, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff]), PROTOCOL_ERROR),
-    ] {
+    ];
+    measured.figure(frames.len() as f64, "frames refused by HTTP/2");
+    for (bytes, expected) in frames {
         let mut h2 = H2::connect(&setup.address).await;
         h2.send(&bytes).await;
         let code = h2.goaway().await;
@@ -232,6 +254,7 @@ async fn frames_against_the_rules_end_the_connection_with_their_error() {
     }
     assert!(setup.server.connections().malformed >= 5, "{:?}", setup.server.connections());
     others_go_on(&setup).await;
+    measured.end();
 }
 
 #[tokio::test]

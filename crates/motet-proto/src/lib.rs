@@ -7,6 +7,8 @@
 //! writes them as `.proto` text for other languages to compile, and a [`Lock`]
 //! keeps their numbers. [`breaking_changes`] compares two descriptions of services.
 //!
+//! With the feature `types`, [`Types`](https://docs.rs/motet-proto) turns JSON into messages and back for who has only their files.
+//!
 //! There are no services of [`Router`](https://docs.rs/motet) in it, which have no protobuf names.
 
 mod compare;
@@ -15,9 +17,13 @@ mod lock;
 mod set;
 mod symbols;
 mod text;
+#[cfg(feature = "types")]
+mod types;
 mod well_known;
 
 pub use compare::{Change, breaking_changes};
 pub use files::{Files, file_descriptor_set};
 pub use lock::{Lock, Renumbered};
 pub use text::{ProtoFile, proto_files};
+#[cfg(feature = "types")]
+pub use types::{MethodTypes, Types};

@@ -88,7 +88,7 @@ impl ServerFrames {
     async fn call(&self, ticket: &Ticket, body: Body, door: &Door) -> Result<Bytes> {
         let config = door.config();
         let most = config.max_message.min(self.max_message);
-        let message = body.read_all(most, config.body_timeout).await?;
+        let message = door.read_all(body, most).await?;
         let request = self.prepare(ticket, message, door.dispatcher())?;
         let method = request.route.method();
         if method.kind != MethodKind::Unary {

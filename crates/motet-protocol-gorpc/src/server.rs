@@ -149,9 +149,13 @@ impl ServerFrames {
 
 fn route(header: &Header, dispatcher: &Dispatcher) -> Result<Route> {
     let Header { service, method, .. } = header;
-    let dotted = dispatcher.find_dotted(&format!("{service}.{method}"));
+    let dotted = format!("{service}.{method}");
+    let found = dispatcher.find_dotted(&dotted);
     // Motet's own callers that have no descriptor know names as they are declared.
-    dotted.or_else(|| dispatcher.find(&format!("{service}/{method}"))).ok_or_else(|| {
+    found.or_else(|| dispatcher.find(&format!("{service}/{method}"))).ok_or_else(|| {
+        if let Some(several) = dispatcher.ambiguous(&dotted) {
+            return several;
+        }
         let known = dispatcher.services().iter().any(|known| known.ident == *service || known.name == *service);
         Status::unimplemented(if known { "can not find method" } else { "can not find service" })
     })

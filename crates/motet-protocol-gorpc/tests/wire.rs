@@ -13,6 +13,7 @@ use motet::{
     Client, ClientConfig, Code, Context, Executed, NativeClient, NativeServer, Result, Server, Status, TcpTransport,
     core::{ClientProtocol, Endpoint, Recognition, ServerProtocol},
 };
+use motet_promises::Measurement;
 use motet_protocol_gorpc::{
     GoRpcClient, GoRpcConfig, GoRpcServer, Serialize,
     frame::{self, HEAD},
@@ -244,6 +245,7 @@ async fn both_serializers_are_answered_on_one_connection() {
 /// What crashes a go-rpc server, and others of the kind.
 #[tokio::test]
 async fn damage_ends_its_connection_and_no_other() {
+    let mut measured = Measurement::begin("P14", "damage_ends_its_connection_and_no_other");
     let (server, endpoint) = arithmetic().await;
     let mut other = dial(&endpoint).await;
     let lie = |at: usize| {
@@ -275,6 +277,8 @@ async fn damage_ends_its_connection_and_no_other() {
         assert_eq!(read_exactly(&mut other, reply.len()).await, reply, "{what}: others go on");
     }
     assert_eq!(server.connections().malformed, count);
+    measured.figure(count as f64, "kinds refused by go-rpc");
+    measured.end();
 }
 
 #[tokio::test]

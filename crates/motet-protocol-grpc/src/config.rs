@@ -16,6 +16,8 @@ pub struct GrpcConfig {
     /// How many bytes of messages that have not arrived whole all connections of a server may hold
     /// together, beside 16 KiB of each call: 256 MiB. Beyond that calls end with ResourceExhausted.
     pub max_unfinished: usize,
+    /// How long a message of a request may take from its first byte to its last: 60 s.
+    pub message_timeout: Duration,
     /// Messages of this size and more are compressed where the peer can read it; `None`, the
     /// default, compresses only what a call's options ask for.
     pub compress_above: Option<usize>,
@@ -65,6 +67,7 @@ impl Default for GrpcConfig {
         GrpcConfig {
             max_message: MAX_MESSAGE,
             max_unfinished: 256 << 20,
+            message_timeout: Duration::from_secs(60),
             compress_above: None,
             compression: CompressionName::Gzip,
             connection_window: 16 << 20,

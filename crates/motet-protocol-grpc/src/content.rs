@@ -1,4 +1,5 @@
-//! Content types: `application/grpc`, `+proto`, `+json`, and those of other codecs.
+//! Content types: `application/grpc`, `+proto`, `+json`, and those of other codecs; of bare bodies
+//! `application/proto` and `application/json`.
 
 use std::borrow::Cow;
 
@@ -35,6 +36,8 @@ fn of_suffix(suffix: &str, flavour: &str, codecs: &Codecs) -> Result<Codec> {
     match suffix {
         "proto" => Ok(Codec::PROTOBUF),
         "json" => Ok(Codec::JSON),
+        // go-micro's name.
+        "bytes" => Ok(Codec::RAW),
         _ => codecs.find(&format!("application/{suffix}")).map_err(|_| unknown(suffix, flavour, codecs)),
     }
 }
@@ -66,6 +69,29 @@ pub(crate) fn value(codec: &Codec) -> HeaderValue {
     }
 }
 
+/// The codec of a body that is one message, as Connect's unary calls have it: `application/proto` is its
+/// name for protobuf.
+///
+/// # Errors
+/// Unimplemented, naming those that are accepted.
+pub(crate) fn bare_codec(content_type: &str, codecs: &Codecs) -> Result<Codec> {
+    let name = content_type.split(';').next().unwrap_or_default().trim();
+    match name.eq_ignore_ascii_case("application/proto") {
+        true => Ok(Codec::PROTOBUF),
+        false => codecs.find(name),
+    }
+}
+
+/// What [`bare_codec`] reads.
+pub(crate) fn bare_value(codec: &Codec) -> HeaderValue {
+    match *codec == Codec::PROTOBUF {
+        true => HeaderValue::from_static("application/proto"),
+        false => {
+            HeaderValue::from_str(codec.content_type()).unwrap_or(HeaderValue::from_static("application/octet-stream"))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,7 +115,9 @@ mod tests {
     fn what_is_written_is_read() {
         for known in [Codec::PROTOBUF, Codec::JSON, Codec::MSGPACK, Codec::RAW] {
             let written = value(&known);
-            assert_eq!(codec(written.to_str().expect("text"), GRPC, &Codecs::default()), Ok(known));
+            assert_eq!(codec(written.to_str().expect("text"), GRPC, &Codecs::default()), Ok(known.clone()));
+            let written = bare_value(&known);
+            assert_eq!(bare_codec(written.to_str().expect("text"), &Codecs::default()), Ok(known));
         }
     }
 

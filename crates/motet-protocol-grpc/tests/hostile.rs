@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use h2::Reason;
+use motet_promises::Measurement;
 use motet_protocol_grpc::{GrpcConfig, wire::Compression};
 use support::{ask, framed, head, hello, raw, serve};
 use tokio::time::timeout;
@@ -23,6 +24,7 @@ type Flaw = (&'static str, Vec<(&'static str, &'static str)>, Bytes, &'static st
 
 #[tokio::test]
 async fn each_flaw_ends_its_call_with_its_own_error_and_others_go_on() {
+    let mut measured = Measurement::begin("P14", "each_flaw_ends_its_call_with_its_own_error_and_others_go_on");
     let (_server, address) = serve(GrpcConfig::default()).await;
     let send = raw(&address).await;
     let good = framed(0, &hello("Ada"));
@@ -52,6 +54,7 @@ async fn each_flaw_ends_its_call_with_its_own_error_and_others_go_on() {
         ("bad base64", vec![("x-bin", "!!!")], good.clone(), INTERNAL, "base64"),
         ("an unknown codec", vec![("content-type", "application/grpc+thrift")], good.clone(), UNIMPLEMENTED, "json"),
     ];
+    measured.figure(table.len() as f64, "kinds answered by gRPC");
     for (what, headers, body, code, text) in table {
         let answer = ask(&send, head("Hello", &headers), body).await;
         let (found, message) = answer.status();
@@ -65,6 +68,7 @@ async fn each_flaw_ends_its_call_with_its_own_error_and_others_go_on() {
         let well = ask(&send, head("Hello", &[]), good.clone()).await;
         assert_eq!((well.status().0.as_str(), &well.body[..8]), (OK, &b"\0\0\0\0\x05\x0a\x03A"[..]), "after {what}");
     }
+    measured.end();
 }
 
 #[tokio::test]
@@ -112,6 +116,55 @@ async fn a_message_that_stays_half_ends_with_the_deadline_and_one_that_is_reset_
     }
     let well = ask(&send, head("Hello", &[]), framed(0, &hello("Ada"))).await;
     assert_eq!(well.status().0, OK);
+}
+
+/// A stream has no deadline unless its caller gives one: a message of it that never ends has its own.
+#[tokio::test]
+async fn a_message_that_trickles_in_has_a_time_to_come() {
+    let mut config = GrpcConfig::default();
+    config.message_timeout = Duration::from_millis(100);
+    let (server, address) = serve(config).await;
+    let send = raw(&address).await;
+    let mut own = send.clone().ready().await.expect("open");
+    let (response, mut stream) = own.send_request(head("Total", &[]), false).expect("sent");
+    stream.send_data(framed(0, &hello("Ada")), false).expect("sent");
+    stream.send_data(Bytes::from_static(b"\0\0\0\x10\0"), false).expect("sent");
+    let trickling = tokio::spawn(async move {
+        while stream.send_data(Bytes::from_static(b"x"), false).is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    let answer = timeout(Duration::from_secs(20), response).await.expect("an end").expect("an answer");
+    assert_eq!(answer.headers()["grpc-status"], "4");
+    assert!(answer.headers()["grpc-message"].to_str().expect("text").contains("protocols.grpc.message_timeout"));
+    while server.stats().method("greeter/total").snapshot().in_flight > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    trickling.abort();
+    let well = ask(&send, head("Hello", &[]), framed(0, &hello("Ada"))).await;
+    assert_eq!(well.status().0, OK);
+}
+
+/// What has come whole may be read as slowly as its handler likes, and nothing may come for long.
+#[tokio::test]
+async fn silence_between_messages_is_no_slow_message() {
+    let mut config = GrpcConfig::default();
+    config.message_timeout = Duration::from_millis(30);
+    let (_server, address) = serve(config).await;
+    let send = raw(&address).await;
+    let mut own = send.clone().ready().await.expect("open");
+    let (response, mut stream) = own.send_request(head("Total", &[]), false).expect("sent");
+    for _ in 0..3 {
+        stream.send_data(framed(0, &hello("Ada")), false).expect("sent");
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
+    stream.send_data(Bytes::new(), true).expect("sent");
+    let answer = timeout(Duration::from_secs(20), response).await.expect("an end").expect("an answer");
+    let mut body = answer.into_body();
+    while let Some(data) = body.data().await {
+        data.expect("data");
+    }
+    assert_eq!(body.trailers().await.expect("an end").expect("trailers")["grpc-status"], OK);
 }
 
 #[tokio::test]

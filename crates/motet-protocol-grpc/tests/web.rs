@@ -107,7 +107,9 @@ async fn connect_streams_end_with_json() {
     let (_server, address) = serve(GrpcConfig::default()).await;
     let send = raw(&address).await;
     let request = |name: &str| framed(0, format!(r#"{{"name":"{name}","count":3,"text":""}}"#).as_bytes());
-    for (name, items, end) in [("Ada", 3, "{}"), ("breaks", 2, r#"{"error":{"code":"data_loss","message":"gone"}}"#)] {
+    // Whether it ran travels as a key that others pass over.
+    let gone = r#"{"error":{"code":"data_loss","message":"gone"},"metadata":{"motet-executed":["yes"]}}"#;
+    for (name, items, end) in [("Ada", 3, "{}"), ("breaks", 2, gone)] {
         let asked = head("Ticks", &[("content-type", "application/connect+json")]);
         let answer = ask(&send, asked, request(name)).await;
         assert_eq!((answer.head.status().as_u16(), answer.trailers.len()), (200, 0));

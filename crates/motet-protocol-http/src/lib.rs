@@ -25,7 +25,7 @@ mod timeout;
 // For the fuzz target.
 #[doc(hidden)]
 pub use bind::bind;
-pub use builtin::{Counted, HealthAnswer, Insight, metrics, openapi};
+pub use builtin::{Counted, HealthAnswer, Insight, SHORT_FORMS, metrics, openapi, scrubbed};
 pub use client::{HttpClient, HttpClientConfig};
 pub use lines::Lines;
 pub use server::HttpJson;

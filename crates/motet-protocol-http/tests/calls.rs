@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use motet::{Context, Result, RpcError, Status, Streaming};
+use motet::{Code, Context, Result, RpcError, Status, Streaming};
 use serde_json::{Value, json};
 use support::{Answer, Line, ask, get, post};
 
@@ -76,9 +76,12 @@ impl Greeter for Me {
         std::future::pending().await
     }
 
-    async fn count(&self, _: &Context, to: u32) -> Result<Streaming<Number>> {
+    async fn count(&self, cx: &Context, to: u32) -> Result<Streaming<Number>> {
         if to == 99 {
             return Err(Status::out_of_range("too far"));
+        }
+        if cx.metadata().get("x-tail").is_some() {
+            cx.reply().add_trailing("x-tail", "2")?;
         }
         Ok(Streaming::from_iter(1..=to).map(|value| match value {
             4 => Err(Status::out_of_range("four is too far")),
@@ -223,6 +226,32 @@ async fn reply_streams_are_lines_or_events() {
     assert!(broken.text().contains("\n\nevent: error\ndata: {\"code\":\"OUT_OF_RANGE\""), "{}", broken.text());
     let refused = post(&app, "/greeter/count", "application/json", r#"{"to":99}"#).await;
     assert_eq!((refused.status, refused.json()["code"].as_str()), (400, Some("OUT_OF_RANGE")));
+}
+
+#[tokio::test]
+async fn reply_streams_have_their_trailing_metadata_in_their_end() {
+    let app = start().await;
+    let lines = "POST /greeter/count HTTP/1.1\r\nX-Tail: 1\r\n";
+    let events = "POST /greeter/count HTTP/1.1\r\nX-Tail: 1\r\nAccept: text/event-stream\r\n";
+    let end = r#"{"metadata":{"x-tail":["2"]}}"#;
+    let all = ask(&app, lines, br#"{"to":1}"#).await;
+    assert_eq!(all.text(), format!("{{\"value\":1}}\n{{\"@end\":{end}}}\n"));
+    let all = ask(&app, events, br#"{"to":1}"#).await;
+    assert_eq!(all.text(), format!("data: {{\"value\":1}}\n\nevent: end\ndata: {end}\n\n"));
+    let broken = ask(&app, lines, br#"{"to":4}"#).await;
+    let last: Value = serde_json::from_str(broken.text().lines().last().expect("a line")).expect("JSON");
+    assert_eq!(last["@error"]["metadata"], json!({ "x-tail": ["2"] }));
+    let client = app.client().to(format!("http://{}", app.endpoints()[0].address)).expect("an address");
+    let greeter = GreeterClient::new(client);
+    for (to, outcome) in [(3, None), (4, Some(Code::OutOfRange))] {
+        let (cx, seen) = Context::new().with_metadata("x-tail", "1").expect("valid").capture();
+        let mut numbers = greeter.count(&cx, to).await.expect("a stream");
+        let mut end = None;
+        while let Some(number) = numbers.next().await {
+            end = number.err().map(|status| status.code());
+        }
+        assert_eq!((end, seen.trailing().unwrap_or_default().get("x-tail")), (outcome, Some("2")));
+    }
 }
 
 #[tokio::test]

@@ -68,11 +68,7 @@ pub fn request_params(method: &MethodDescriptor, version: Version, body: &Bytes)
 
 /// The result of a reply's body: scalars and collections are bare.
 pub fn reply_result(method: &MethodDescriptor, body: Bytes) -> Bytes {
-    match method.reply_shape {
-        BodyShape::Value => member(&body, "value").unwrap_or(body),
-        _ if body.trim_ascii().is_empty() => empty(),
-        _ => body,
-    }
+    bare_message(method.reply_shape, body)
 }
 
 /// The reply's body of a result.
@@ -83,6 +79,24 @@ pub fn reply_body(method: &MethodDescriptor, version: Version, result: Bytes) ->
         BodyShape::Value if version == Version::V2 => object([("value", &result)]),
         BodyShape::Value => folded(object([("value", &result)]), &method.reply),
         _ => folded(result, &method.reply),
+    }
+}
+
+/// A message of a stream as it travels: scalars and collections are bare.
+pub fn bare_message(shape: BodyShape, body: Bytes) -> Bytes {
+    match shape {
+        BodyShape::Value => member(&body, "value").unwrap_or(body),
+        _ if body.trim_ascii().is_empty() => empty(),
+        _ => body,
+    }
+}
+
+/// The body of a message of a stream that came bare.
+pub fn wrapped_message(shape: BodyShape, message: Bytes) -> Bytes {
+    match shape {
+        BodyShape::Value => object([("value", &message)]),
+        BodyShape::Empty => empty(),
+        _ => message,
     }
 }
 

@@ -83,7 +83,7 @@ impl<const V: u8> Asking for Machine<V> {
         let params = request_params(method, Self::VERSION, &json(body.clone())?);
         // 1.0 as Go speaks it has no notifications: the reply is passed over.
         let id = (V == 1 || !one_way).then(|| Id::number(id));
-        Request { version: Self::VERSION, method: method.dotted(), params, id }.write(out);
+        Request { version: Self::VERSION, method: method.dotted(), params, id, extension: None }.write(out);
         Ok(())
     }
 

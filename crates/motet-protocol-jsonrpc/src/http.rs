@@ -60,8 +60,9 @@ impl HttpProtocol for HttpJsonRpc {
                 Ok(metadata) => metadata,
                 Err(status) => return motet_http::refusal(&status),
             };
-            match body.read_all(door.config().max_message, door.config().body_timeout).await {
+            match door.read_all(body, door.config().max_message).await {
                 Ok(text) => answer(session, text, metadata, &door).await,
+                Err(status) if status.executed() == Executed::No => motet_http::refusal(&status),
                 Err(status) => refusal_as(StatusCode::PAYLOAD_TOO_LARGE, &status),
             }
         })
@@ -136,8 +137,11 @@ async fn outcome(route: &Route, call: Call) -> Result<Bytes> {
 }
 
 fn prepare(request: SessionRequest, metadata: &Metadata, door: &Door) -> Result<(Route, Call), ErrorObject> {
-    let missing = || ErrorObject::new(ErrorObject::METHOD_NOT_FOUND, "Method not found");
     let dispatcher = door.dispatcher();
+    let missing = || match dispatcher.ambiguous(&request.method) {
+        Some(several) => ErrorObject::new(ErrorObject::METHOD_NOT_FOUND, several.message()),
+        None => ErrorObject::new(ErrorObject::METHOD_NOT_FOUND, "Method not found"),
+    };
     let found = dispatcher.find_dotted(&request.method).or_else(|| dispatcher.find(&request.method));
     let route = found.ok_or_else(missing)?;
     let method = route.method();

@@ -29,13 +29,13 @@ mod session;
 
 #[cfg(feature = "http")]
 pub use self::http::HttpJsonRpc;
-pub use body::{reply_body, reply_result, request_body, request_params};
+pub use body::{bare_message, reply_body, reply_result, request_body, request_params, wrapped_message};
 pub use client::JsonRpcClient;
 pub use config::JsonRpcConfig;
 pub use error::ErrorObject;
 pub use framing::{Framing, FramingError};
 pub use message::{Id, Malformed, Message, Request, Response, Version};
-pub use server::JsonRpcServer;
+pub use server::{JsonRpcServer, json};
 pub use session::{Session, SessionRequest};
 
 /// For the fuzz targets; not for use by hand, and free to change in any release.

@@ -64,6 +64,8 @@ pub struct Request {
     /// `None` for a notification, which gets no answer. In 1.0 there is none: a request without id
     /// is answered with `null`, as Go does.
     pub id: Option<Id>,
+    /// The member `motet` of 2.0, as JSON: what a transport that can do more says beside the call.
+    pub extension: Option<Bytes>,
 }
 
 /// An answer.
@@ -76,6 +78,8 @@ pub struct Response {
     /// The result as JSON, or the error. An error of 1.0 has the code 0; one that is no text is there
     /// in its JSON.
     pub outcome: Result<Bytes, ErrorObject>,
+    /// The member `motet` of 2.0, as in a request.
+    pub extension: Option<Bytes>,
 }
 
 /// Why a JSON value is no message.
@@ -112,6 +116,7 @@ impl Message {
         let slice = |raw: &RawValue| text.slice_ref(raw.get().as_bytes());
         let no = |reason| Malformed { version, reason };
         let id = members.id.map(|id| Id(slice(id)));
+        let extension = members.motet.filter(|_| version == Version::V2).map(slice);
         if members.method.is_none() && (members.result.is_some() || members.error.is_some()) {
             let id = id.unwrap_or_else(Id::null);
             let outcome = match (members.result.map(slice), members.error.filter(|error| error.get() != "null")) {
@@ -119,7 +124,7 @@ impl Message {
                 (Some(result), None) => Ok(result),
                 (None, None) => return Err(no("neither result nor error")),
             };
-            return Ok(Message::Response(Response { version, id, outcome }));
+            return Ok(Message::Response(Response { version, id, outcome, extension }));
         }
         let method = match members.method {
             Some(method) => serde_json::from_str(method.get()).map_err(|_| no("the method is no text"))?,
@@ -136,7 +141,7 @@ impl Message {
             }
         }
         let id = if version == Version::V1 { Some(id.unwrap_or_else(Id::null)) } else { id };
-        Ok(Message::Request(Request { version, method, params: params.map(slice), id }))
+        Ok(Message::Request(Request { version, method, params: params.map(slice), id, extension }))
     }
 }
 
@@ -160,6 +165,7 @@ impl Request {
             out.put_slice(b",\"id\":");
             out.put_slice(&id.0);
         }
+        write_extension(self.extension.as_ref().filter(|_| self.version == Version::V2), out);
         out.put_slice(b"}\n");
     }
 }
@@ -193,9 +199,17 @@ impl Response {
                 }
                 out.put_slice(b",\"id\":");
                 out.put_slice(&self.id.0);
+                write_extension(self.extension.as_ref(), out);
             }
         }
         out.put_slice(b"}");
+    }
+}
+
+fn write_extension(extension: Option<&Bytes>, out: &mut BytesMut) {
+    if let Some(extension) = extension {
+        out.put_slice(b",\"motet\":");
+        out.put_slice(extension);
     }
 }
 
@@ -213,6 +227,7 @@ struct Members<'a> {
     id: Option<&'a RawValue>,
     result: Option<&'a RawValue>,
     error: Option<&'a RawValue>,
+    motet: Option<&'a RawValue>,
 }
 
 impl<'de> Visitor<'de> for Members<'de> {
@@ -232,6 +247,7 @@ impl<'de> Visitor<'de> for Members<'de> {
                 "id" => &mut self.id,
                 "result" => &mut self.result,
                 "error" => &mut self.error,
+                "motet" => &mut self.motet,
                 _ => continue,
             };
             *member = Some(value);
@@ -299,6 +315,22 @@ mod tests {
         }
         let odd = request("{\"jsonrpc\":\"1.1\",\"method\":\"\\u0061.B\",\"x\":{},\"method\":\"c.D\"}");
         assert_eq!((odd.version, odd.method.as_str()), (Version::V1, "c.D"));
+    }
+
+    #[test]
+    fn what_a_transport_says_beside_a_call_survives_in_2_0_only() {
+        for text in [
+            r#"{"jsonrpc":"2.0","method":"a.B","id":1,"motet":{"timeout_ms":5}}"#,
+            r#"{"jsonrpc":"2.0","result":1,"id":1,"motet":{"trailers":{}}}"#,
+        ] {
+            let mut out = BytesMut::new();
+            match parse(text).expect(text) {
+                Message::Request(request) => request.write(&mut out),
+                Message::Response(response) => response.write(&mut out),
+            }
+            assert_eq!(out.trim_ascii(), text.as_bytes());
+        }
+        assert_eq!(request(r#"{"method":"a.B","id":1,"motet":{}}"#).extension, None);
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl Machine {
         request: SessionRequest,
         dispatcher: &Dispatcher,
     ) -> Result<exchange::Incoming, (u64, ErrorObject)> {
-        let SessionRequest { token, version, method, params, notification } = request;
+        let SessionRequest { token, version, method, params, notification, .. } = request;
         self.modern = version == Version::V2;
         let route = go_find(dispatcher, &method).map_err(|status| match version {
             Version::V1 => (token, ErrorObject::new(0, status.message())),
@@ -156,7 +156,10 @@ impl Answering for Machine {
 }
 
 /// The bytes of a payload in JSON.
-pub(crate) fn json(payload: Payload) -> Result<Bytes> {
+///
+/// # Errors
+/// Internal when the value cannot be written, Unimplemented when it is no JSON.
+pub fn json(payload: Payload) -> Result<Bytes> {
     let payload = payload.with_codec(Codec::JSON);
     match payload.codec() {
         codec if *codec == Codec::JSON => payload.bytes(),

@@ -32,6 +32,10 @@ pub struct SessionRequest {
     pub params: Option<Bytes>,
     /// Nobody waits for an answer, and none may be given.
     pub notification: bool,
+    /// The id; `None` for a notification.
+    pub id: Option<Id>,
+    /// The member `motet` of 2.0, as JSON.
+    pub extension: Option<Bytes>,
 }
 
 #[derive(Debug)]
@@ -96,13 +100,39 @@ impl Session {
     /// Appends the reply to a request, or keeps it until its batch is complete. A token that is not
     /// open is passed over.
     pub fn answer(&mut self, token: u64, outcome: Result<Bytes, ErrorObject>, out: &mut BytesMut) {
+        self.answer_with(token, outcome, None, out);
+    }
+
+    /// As [`Session::answer`], with the member `motet` beside the outcome; only 2.0 has it.
+    pub fn answer_with(
+        &mut self,
+        token: u64,
+        outcome: Result<Bytes, ErrorObject>,
+        extension: Option<Bytes>,
+        out: &mut BytesMut,
+    ) {
         let Some(Open { version, id, batch }) = self.open.remove(&token) else { return };
-        let response = Response { version, id, outcome };
+        let response = Response { version, id, outcome, extension };
         let Some(number) = batch else { return line(&response, out) };
         let Some(batch) = self.batches.get_mut(&number) else { return };
         batch.add(&response);
         batch.waiting -= 1;
         self.finish(number, out);
+    }
+
+    /// Answers a request in 2.0 with an error whose id is `null`: one whose own id means another request.
+    pub fn disown(&mut self, token: u64, error: ErrorObject, out: &mut BytesMut) {
+        if let Some(open) = self.open.get_mut(&token) {
+            (open.version, open.id) = (Version::V2, Id::null());
+        }
+        self.answer(token, Err(error), out);
+    }
+
+    /// Keeps no memory while nothing is open: for connections that are to cost little at rest.
+    pub fn rest(&mut self) {
+        if self.open.is_empty() && self.open.capacity() > 0 {
+            (self.open, self.batches) = Default::default();
+        }
     }
 
     fn receive_batch(&mut self, text: &Bytes, out: &mut BytesMut) -> Vec<SessionRequest> {
@@ -138,13 +168,13 @@ impl Session {
     }
 
     fn admit(&mut self, request: crate::Request, batch: Option<u64>) -> SessionRequest {
-        let crate::Request { version, method, params, id } = request;
+        let crate::Request { version, method, params, id, extension } = request;
         let (token, notification) = (self.next, id.is_none());
-        if let Some(id) = id {
+        if let Some(id) = id.clone() {
             self.next += 1;
             self.open.insert(token, Open { version, id, batch });
         }
-        SessionRequest { token, version, method, params, notification }
+        SessionRequest { token, version, method, params, notification, id, extension }
     }
 
     fn finish(&mut self, number: u64, out: &mut BytesMut) {
@@ -172,7 +202,7 @@ fn invalid() -> Response {
 }
 
 fn refusal(code: i64, message: &str) -> Response {
-    Response { version: Version::V2, id: Id::null(), outcome: Err(ErrorObject::new(code, message)) }
+    Response { version: Version::V2, id: Id::null(), outcome: Err(ErrorObject::new(code, message)), extension: None }
 }
 
 fn line(response: &Response, out: &mut BytesMut) {

@@ -34,12 +34,13 @@ fn message() -> impl Strategy<Value = Message> {
                 method: text,
                 params: Some(Bytes::from([b"[", &value[..], b"]"].concat())),
                 id: Some(id),
+                extension: None,
             }),
-            1 => Message::Response(Response { version, id, outcome: Ok(value) }),
+            1 => Message::Response(Response { version, id, outcome: Ok(value), extension: None }),
             _ => {
                 let code = if version == Version::V1 { 0 } else { -32003 };
                 let text = if text.is_empty() { "failed".to_owned() } else { text };
-                Message::Response(Response { version, id, outcome: Err(ErrorObject::new(code, text)) })
+                Message::Response(Response { version, id, outcome: Err(ErrorObject::new(code, text)), extension: None })
             }
         }
     })

@@ -4,6 +4,7 @@ mod support;
 
 use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
+use motet_promises::Measurement;
 use motet_protocol_jsonrpc::JsonRpcConfig;
 use support::{converse, read_to_end, serve, until};
 use tokio::{
@@ -117,6 +118,7 @@ async fn replies_come_when_they_are_ready_also_behind_a_half_close() {
 
 #[tokio::test]
 async fn garbage_ends_its_connection_after_the_answers_and_no_other() {
+    let mut measured = Measurement::begin("P14", "garbage_ends_its_connection_after_the_answers_and_no_other");
     let (server, address, _) = serve(JsonRpcConfig::default()).await;
     let mut other = BufReader::new(TcpStream::connect(&address).await.expect("the server listens"));
     other.write_all(br#"{"method":"World.Slow","params":[300],"id":1}"#).await.expect("it reads");
@@ -132,6 +134,8 @@ async fn garbage_ends_its_connection_after_the_answers_and_no_other() {
     other.read_line(&mut line).await.expect("alive");
     assert_eq!(line, "{\"id\":1,\"result\":300,\"error\":null}\n");
     until(|| server.connections().malformed == 6).await;
+    measured.figure(6.0, "kinds refused by JSON-RPC");
+    measured.end();
 }
 
 #[tokio::test]

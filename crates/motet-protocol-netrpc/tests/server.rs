@@ -4,6 +4,7 @@ mod support;
 
 use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
+use motet_promises::Measurement;
 use motet_protocol_netrpc::NetRpcConfig;
 use support::{converse, read_to_end, serve, until};
 use tokio::{
@@ -126,6 +127,7 @@ async fn an_unknown_method_does_not_disturb_the_calls_behind_it() {
 
 #[tokio::test]
 async fn what_is_no_gob_ends_its_connection_after_the_answers_and_no_other() {
+    let mut measured = Measurement::begin("P14", "what_is_no_gob_ends_its_connection_after_the_answers_and_no_other");
     let (server, address, _) = serve(NetRpcConfig::default()).await;
     let mut other = TcpStream::connect(&address).await.expect("the server listens");
     other.write_all(&hex(&[DEFINITION, &call("World.Slow", 0, "050600fe03e8")].concat())).await.expect("it reads");
@@ -145,6 +147,8 @@ async fn what_is_no_gob_ends_its_connection_after_the_answers_and_no_other() {
     let mut answer = vec![0; 60];
     other.read_exact(&mut answer).await.expect("alive");
     until(|| server.connections().malformed + server.connections().over_protocol_limit == 8).await;
+    measured.figure(8.0, "kinds refused by net/rpc");
+    measured.end();
 }
 
 #[tokio::test]

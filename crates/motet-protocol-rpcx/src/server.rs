@@ -154,10 +154,14 @@ fn route(frame: &Frame, dispatcher: &Dispatcher) -> Result<motet_core::Route> {
     };
     let names = (std::str::from_utf8(&frame.service), std::str::from_utf8(&frame.method));
     if let (Ok(service), Ok(method)) = names {
-        let dotted = dispatcher.find_dotted(&format!("{service}.{method}"));
+        let dotted = format!("{service}.{method}");
+        let found = dispatcher.find_dotted(&dotted);
         // Motet's own callers that have no descriptor know names as they are declared.
-        if let Some(route) = dotted.or_else(|| dispatcher.find(&format!("{service}/{method}"))) {
+        if let Some(route) = found.or_else(|| dispatcher.find(&format!("{service}/{method}"))) {
             return Ok(route);
+        }
+        if let Some(several) = dispatcher.ambiguous(&dotted) {
+            return Err(Status::unimplemented(format!("rpcx: can't find method: {}", several.message())));
         }
         let known = dispatcher.services();
         if known.iter().any(|known| known.ident == service || known.name == service) {

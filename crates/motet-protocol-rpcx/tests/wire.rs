@@ -13,6 +13,7 @@ use motet::{
     Code, Context, Executed, NativeServer,
     core::{Endpoint, Recognition, ServerProtocol},
 };
+use motet_promises::Measurement;
 use motet_protocol_rpcx::{
     RpcxClient, RpcxConfig, RpcxServer,
     frame::{Frame, HEAD, Header},
@@ -169,6 +170,7 @@ async fn a_reset_cancels_what_runs() {
 /// What goes wrong in other servers when they get it, and others of the kind.
 #[tokio::test]
 async fn damage_ends_its_call_or_connection_and_no_other() {
+    let mut measured = Measurement::begin("P14", "damage_ends_its_call_or_connection_and_no_other");
     let rig = rig().await;
     let mut other = rig.raw().await;
     let cases: [(&str, Bytes, Option<&str>); 9] = [
@@ -182,6 +184,7 @@ async fn damage_ends_its_call_or_connection_and_no_other() {
         ("a second frame that is none", [hex(HEARTBEAT), Bytes::from_static(b"x")].concat().into(), None),
         ("a frame of four gigabytes", hex("0800003000000000000000000ffffffff0"), None),
     ];
+    measured.figure(cases.len() as f64, "kinds refused by rpcx");
     for (what, damage, told) in cases {
         let mut stream = rig.raw().await;
         stream.write_all(&damage).await.expect("taken");
@@ -199,6 +202,7 @@ async fn damage_ends_its_call_or_connection_and_no_other() {
     }
     let counts = rig.server.connections();
     assert_eq!(counts.malformed, 7, "{counts:?}");
+    measured.end();
 }
 
 /// The captured call with all bits set in the length at this place.

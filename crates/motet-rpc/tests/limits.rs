@@ -64,9 +64,12 @@ fn settings() -> BTreeMap<String, f64> {
     add("protocols.motet", data(NativeConfig::default()));
     add("protocols.gorpc", data(motet_protocol_gorpc::GoRpcConfig::default()));
     add("protocols.rpcx", data(motet_protocol_rpcx::RpcxConfig::default()));
+    add("protocols.mucp", data(motet_protocol_mucp::MucpConfig::default()));
     add("protocols.http", data(motet_http::HttpConfig::default()));
     add("protocols.http_client", data(motet_protocol_http::HttpClientConfig::default()));
+    add("protocols.grpc", data(motet_protocol_grpc::GrpcConfig::default()));
     add("client", data(ClientConfig::default()));
+    add("protocols.websocket", data(motet_protocol_websocket::WebSocketConfig::default()));
     add("protocols.jsonrpc", data(motet_protocol_jsonrpc::JsonRpcConfig::default()));
     all
 }

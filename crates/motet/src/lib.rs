@@ -84,17 +84,21 @@ pub use motet_macros::{RpcError, main, message, service};
 #[cfg(feature = "gorpc")]
 pub use motet_protocol_gorpc::{GoRpcClient, GoRpcConfig, GoRpcServer};
 #[cfg(feature = "jsonrpc")]
-pub use motet_protocol_jsonrpc::{JsonRpcClient, JsonRpcConfig, JsonRpcServer};
+pub use motet_protocol_jsonrpc::{JsonRpcClient, JsonRpcConfig, JsonRpcServer, Version as JsonRpcVersion};
+#[cfg(feature = "mucp")]
+pub use motet_protocol_mucp::{MucpClient, MucpConfig, MucpServer};
 #[cfg(feature = "netrpc")]
 pub use motet_protocol_netrpc::{GobCodec, NetRpcClient, NetRpcConfig, NetRpcServer};
 #[cfg(feature = "rpcx")]
 pub use motet_protocol_rpcx::{RpcxClient, RpcxConfig, RpcxServer};
+#[cfg(feature = "websocket")]
+pub use motet_protocol_websocket::{WebSocketClient, WebSocketConfig, WebSocketServer};
 pub use motet_registry_file::{FileConfig, FileRegistry};
 pub use motet_rpc::{
     Client, ClientBuilder, ClientConfig, ClientTls, Filter, MethodSnapshot, MethodStats, NativeClient, NativeConfig,
     NativeServer, P2c, Random, RoundRobin, Router, Selector, Server, ServerBuilder, ServerConfig, ServerTls,
     ServiceClient, Stats, StrategyName, TcpTransport, UnixTransport,
-    server::OverloadConfig,
+    server::{OverloadConfig, Recognised},
     transport::{ClientCertificates, ClientTlsConfig, ServerTlsConfig},
     typed::IntoService,
 };
@@ -106,13 +110,16 @@ pub mod http {
         Body, Door, DoorService, HttpConfig, HttpProtocol, HttpServer, IntoAnswer, Params, Routes, RoutesService,
         refusal, upgrade,
     };
-    pub use motet_protocol_http::{HttpClient, HttpClientConfig, HttpJson};
+    pub use motet_protocol_http::{HttpClient, HttpClientConfig, HttpJson, openapi, scrubbed};
 }
 
 /// gRPC on an App's port, and its client.
 #[cfg(feature = "grpc")]
 pub mod grpc {
-    pub use motet_protocol_grpc::{CompressionName, GrpcClient, GrpcConfig, GrpcServer, HealthSource, MayAsk};
+    pub use motet_protocol_grpc::{
+        CompressionName, ConnectClient, GrpcClient, GrpcConfig, GrpcServer, GrpcWebClient, HealthSource, MayAsk,
+        wire::reflection,
+    };
 }
 
 /// The traits that plug-ins implement, and the values they exchange.

@@ -41,7 +41,7 @@ fn client(app: &RunningApp, protocol: &str) -> EchoClient {
 async fn one_port_speaks_all_of_them() {
     let app = start("").await.expect("starts");
     let spoken = &app.endpoints()[0].protocols;
-    for protocol in ["motet", "gorpc", "rpcx"] {
+    for protocol in ["motet", "gorpc", "rpcx", "mucp"] {
         assert!(spoken.iter().any(|known| known == protocol), "{spoken:?}");
         let echo = client(&app, protocol);
         assert_eq!(echo.protocol(&Context::new()).await.expect("answered"), protocol);

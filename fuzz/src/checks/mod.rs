@@ -6,8 +6,11 @@ mod gorpcx;
 mod grpc;
 mod http;
 mod machines;
+mod mucp;
 mod pair;
+mod proxy;
 mod websocket;
+mod websocket_calls;
 mod wire;
 
 pub use bodies::{config, json, msgpack, protobuf, registry_record};
@@ -16,8 +19,11 @@ pub use gorpcx::{gorpc, rpcx};
 pub use grpc::{grpc_compression, grpc_connect, grpc_frames, grpc_headers, grpc_web};
 pub use http::{http_frames, http_lines, http_parameters};
 pub use machines::{client_machine, server_machine};
+pub use mucp::mucp;
 pub use pair::two_machines;
+pub use proxy::proxy_header;
 pub use websocket::{websocket_client, websocket_handshake, websocket_server};
+pub use websocket_calls::websocket_calls;
 pub use wire::{frames, metadata};
 
 /// Reads small numbers off the front of the input; 0 when there are no more.

@@ -38,7 +38,7 @@ async fn main() -> ExitCode {
 
     if given.iter().any(|flag| flag == "--write") {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/results.md");
-        if let Err(error) = std::fs::write(path, table.page()) {
+        if let Err(error) = std::fs::write(path, table.page("interop/gorpcx/run")) {
             eprintln!("{path}: {error}");
             return ExitCode::FAILURE;
         }

@@ -30,7 +30,18 @@ impl Peers {
 
     /// Runs a program to its end; gives what it said of each case.
     pub(crate) async fn cases(&self, program: &str, arguments: &[&str]) -> Vec<(String, Result<(), String>)> {
-        let running = self.command(program).args(arguments).stdin(Stdio::null()).output();
+        self.cases_with("MOTET_PEER", program, program, arguments).await
+    }
+
+    /// The same with a variable of its environment set.
+    pub(crate) async fn cases_with(
+        &self,
+        variable: &str,
+        value: &str,
+        program: &str,
+        arguments: &[&str],
+    ) -> Vec<(String, Result<(), String>)> {
+        let running = self.command(program).env(variable, value).args(arguments).stdin(Stdio::null()).output();
         let output = match timeout(LONG * 5, running).await {
             Err(_) => return vec![(arguments.join(" "), Err("no end of it".to_owned()))],
             Ok(Err(error)) => return vec![(program.to_owned(), Err(error.to_string()))],

@@ -32,16 +32,15 @@ impl Table {
         format!("{passed} of {} passed", self.rows.len())
     }
 
-    /// A row for each way, with the cases that passed on it.
-    pub(crate) fn page(&self) -> String {
+    /// A row for each way, with the cases that passed on it, and the script that writes it.
+    pub(crate) fn page(&self, script: &str) -> String {
         let mut ways: Vec<&str> = Vec::new();
         self.rows.iter().for_each(|row| {
             if !ways.contains(&&*row.way) {
                 ways.push(&row.way)
             }
         });
-        let mut page =
-            "Written by `interop/gorpcx/run --write`.\n\n| way | passed | cases |\n|---|---|---|\n".to_owned();
+        let mut page = format!("Written by `{script} --write`.\n\n| way | passed | cases |\n|---|---|---|\n");
         for way in ways {
             let rows: Vec<_> = self.rows.iter().filter(|row| row.way == way).collect();
             let passed: Vec<_> = rows.iter().filter(|row| row.outcome.is_ok()).map(|row| &*row.case).collect();

@@ -5,8 +5,8 @@ use std::{process::Command, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use motet::{
-    Body, Client, Code, Context, Kind, Metadata, ReplyMeta, Status, Streaming,
-    core::{MethodDescriptor, Payload},
+    Body, Client, Code, Codec, Context, Kind, Metadata, ReplyMeta, Status, Streaming,
+    core::{Family, MethodDescriptor, Payload, validate::Report},
 };
 use prost::Message;
 use tokio::time::{Instant, sleep, timeout};
@@ -16,11 +16,11 @@ use crate::{
         Block, EchoStatus, InputRequest, InputResponse, Nothing, OutputRequest, OutputResponse, ResponseParameters,
         SimpleRequest, SimpleResponse,
     },
-    service::{SERVICE, method, read, written},
+    service::{REASON, SERVICE, WITH_REASON, WITH_VIOLATIONS, method, read, written},
 };
 
 /// gRPC's own cases.
-pub(crate) const STANDARD: [&str; 14] = [
+pub const STANDARD: [&str; 14] = [
     "empty_unary",
     "large_unary",
     "client_streaming",
@@ -37,9 +37,9 @@ pub(crate) const STANDARD: [&str; 14] = [
     "unimplemented_service",
 ];
 
-/// Motet's.
-pub(crate) const MORE: [&str; 5] =
-    ["largest_message", "message_over_the_limit", "thousand_calls", "silent_for_30_s", "peer_killed"];
+/// Motet's; `json` is one more, for peers that read bodies in it.
+pub const MORE: [&str; 6] =
+    ["error_details", "largest_message", "message_over_the_limit", "thousand_calls", "silent_for_30_s", "peer_killed"];
 
 const LARGE_REQUEST: usize = 271_828;
 const LARGE_REPLY: i32 = 314_159;
@@ -48,9 +48,11 @@ const REPLY_SIZES: [i32; 4] = [31_415, 9, 2_653, 58_979];
 const LIMIT: usize = 4 << 20;
 
 /// A peer, and how to end it.
-pub(crate) struct Peer {
-    pub(crate) client: Client,
-    pub(crate) pid: Option<u32>,
+pub struct Peer {
+    /// What calls it.
+    pub client: Client,
+    /// Its process, for `peer_killed`.
+    pub pid: Option<u32>,
 }
 
 /// What came of a call.
@@ -61,7 +63,10 @@ struct Seen {
 
 impl Peer {
     /// Runs a case.
-    pub(crate) async fn run(&self, case: &str) -> Result<()> {
+    ///
+    /// # Errors
+    /// What went otherwise.
+    pub async fn run(&self, case: &str) -> Result<()> {
         let limit = if case == "silent_for_30_s" { 60 } else { 20 };
         timeout(Duration::from_secs(limit), self.case(case)).await.context("no end of it")?
     }
@@ -84,6 +89,8 @@ impl Peer {
             }
             "unimplemented_method" => self.unimplemented(SERVICE).await,
             "unimplemented_service" => self.unimplemented("grpc.testing.UnimplementedService").await,
+            "error_details" => self.error_details().await,
+            "json" => self.json().await,
             "largest_message" => self.large_unary(LIMIT - 1024, LARGE_REPLY * 10).await,
             "message_over_the_limit" => self.message_over_the_limit().await,
             "thousand_calls" => self.thousand_calls().await,
@@ -254,6 +261,43 @@ impl Peer {
         let body = Body::One(written(Nothing {}));
         let outcome = self.call(&Context::new(), service, "UnimplementedCall", Kind::Unary, body).await;
         ends_with(outcome.err(), Code::Unimplemented)
+    }
+
+    async fn error_details(&self) -> Result<()> {
+        for message in [WITH_REASON, WITH_VIOLATIONS] {
+            let status = || Some(EchoStatus { code: 3, message: message.to_owned() });
+            let asked = SimpleRequest { response_status: status(), ..Default::default() };
+            let unary = self.unary::<SimpleResponse>("UnaryCall", asked).await.err();
+            let request = written(OutputRequest { response_status: status(), ..Default::default() });
+            let (_, mut replies) = self.duplex(&Context::new(), Streaming::from_iter([request])).await?;
+            let stream = replies.next().await.and_then(Result::err);
+            for found in [unary, stream] {
+                let found = found.context("it succeeded")?;
+                let field = Report::of(&found).map(|report| report.violations()[0].field.clone());
+                let details = if message == WITH_REASON { found.reason() } else { field.as_deref() };
+                let expected = if message == WITH_REASON { REASON } else { "payload" };
+                ensure!(found.code() == Code::InvalidArgument && details == Some(expected), "{found}: {details:?}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Bodies in JSON, as a caller sends them that has no types of the service.
+    async fn json(&self) -> Result<()> {
+        let client = self.client.service(SERVICE);
+        for (name, kind, request) in [
+            ("UnaryCall", Kind::Unary, r#"{"responseSize": 3}"#),
+            ("StreamingOutputCall", Kind::ServerStream, r#"{"responseParameters": [{"size": 3}]}"#),
+        ] {
+            let method = Arc::new(method(SERVICE, name, kind).family(Family::Raw));
+            let body = Body::One(Payload::encoded(request, Codec::JSON));
+            let reply = client.call(client.prepare(&method, &Context::new(), Codec::JSON, body)?).await?;
+            let replies = reply.body.stream().collect().await?;
+            let [reply] = &replies[..] else { bail!("{} replies", replies.len()) };
+            let text = String::from_utf8_lossy(&reply.bytes()?).into_owned();
+            ensure!(*reply.codec() == Codec::JSON && text.contains("\"AAAA\""), "{name}: {text}");
+        }
+        Ok(())
     }
 
     /// Both what we send and what we are sent.

@@ -2,10 +2,6 @@
 //! `grpc.testing.TestService`, `call` the client that runs the cases. `interop/run` runs both against
 //! gRPC of other languages.
 
-mod cases;
-mod messages;
-mod service;
-
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -15,7 +11,8 @@ use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 use motet::{Client, ClientTls, Server, ServerTls, TcpTransport};
 use motet_http::{HttpConfig, HttpServer};
-use motet_protocol_grpc::{GrpcClient, GrpcConfig, GrpcServer, HealthSource};
+use motet_interop::{cases, rows, service};
+use motet_protocol_grpc::{ConnectClient, GrpcClient, GrpcConfig, GrpcServer, GrpcWebClient, HealthSource};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 #[derive(Parser)]
@@ -37,7 +34,7 @@ enum Command {
     },
     /// Runs cases against a server and prints a line for each; fails if one does.
     Call {
-        /// Such as `grpc://127.0.0.1:10000` or `grpc+tls://localhost:10000`.
+        /// Such as `grpc://127.0.0.1:10000`, `connect://…`, `grpc-web+tls://localhost:10000`.
         address: String,
         /// The cases; all of gRPC's own if none is named.
         cases: Vec<String>,
@@ -50,6 +47,16 @@ enum Command {
     },
     /// Lists the cases.
     Cases,
+    /// Calls a server of the service that is a trait, [`rows`]; prints a line for each case.
+    Rows {
+        /// As of `call`.
+        address: String,
+    },
+    /// Writes that service's files: `rows.proto`, and `rows.binpb` with their descriptors.
+    Proto {
+        /// Where to.
+        folder: PathBuf,
+    },
     /// Writes `ca.pem`, and `cert.pem` with `key.pem` for localhost and 127.0.0.1.
     Certificates {
         /// Where to.
@@ -66,6 +73,11 @@ async fn main() -> Result<()> {
             cases::STANDARD.iter().chain(&cases::MORE).for_each(|case| println!("{case}"));
             Ok(())
         }
+        Command::Rows { address } => {
+            let outcomes = rows::call(&client(None)?.to(&address)?).await;
+            ended(outcomes.iter().map(|(case, outcome)| tell(case, outcome)).sum())
+        }
+        Command::Proto { folder } => rows::write_files(&folder),
         Command::Certificates { folder } => certificates(&folder),
     }
 }
@@ -99,7 +111,7 @@ impl HealthSource for Well {
 }
 
 async fn serve(tls: Option<(PathBuf, PathBuf)>) -> Result<()> {
-    let mut builder = Server::builder().service(service::test_service()?);
+    let mut builder = Server::builder().service(service::test_service()?).service(rows::service()?);
     if let Some((cert, key)) = tls {
         builder = builder.tls(ServerTls::from_pem(std::fs::read_to_string(cert)?, std::fs::read_to_string(key)?)?);
     }
@@ -114,28 +126,41 @@ async fn serve(tls: Option<(PathBuf, PathBuf)>) -> Result<()> {
     std::future::pending().await
 }
 
-async fn call(address: &str, mut cases: Vec<String>, ca: Option<PathBuf>, pid: Option<u32>) -> Result<()> {
-    if cases.is_empty() {
-        cases = cases::STANDARD.map(str::to_owned).to_vec();
-    }
+/// A client of all that is spoken.
+fn client(ca: Option<PathBuf>) -> Result<Client> {
     let mut tcp = TcpTransport::new();
     if let Some(ca) = ca {
         tcp = tcp.with_tls(ClientTls::from_pem(std::fs::read_to_string(ca)?)?);
     }
     let builder = Client::builder().transport(Arc::new(tcp)).protocol(Arc::new(GrpcClient::default()));
-    let peer = cases::Peer { client: builder.build().to(address)?, pid };
+    let builder = builder.protocol(Arc::new(GrpcWebClient::default())).protocol(Arc::new(ConnectClient::default()));
+    Ok(builder.build())
+}
+
+async fn call(address: &str, mut cases: Vec<String>, ca: Option<PathBuf>, pid: Option<u32>) -> Result<()> {
+    if cases.is_empty() {
+        cases = cases::STANDARD.map(str::to_owned).to_vec();
+    }
+    let peer = cases::Peer { client: client(ca)?.to(address)?, pid };
     let mut failed = 0;
     for case in &cases {
-        match peer.run(case).await {
-            Ok(()) => println!("{case} ok"),
-            Err(error) => {
-                failed += 1;
-                println!("{case} FAILED {error:#}");
-            }
-        }
+        failed += tell(case, &peer.run(case).await);
     }
+    ended(failed)
+}
+
+/// Prints a line; how many failed.
+fn tell(case: &str, outcome: &Result<()>) -> usize {
+    match outcome {
+        Ok(()) => println!("{case} ok"),
+        Err(error) => println!("{case} FAILED {}", format!("{error:#}").replace('\n', " ")),
+    }
+    usize::from(outcome.is_err())
+}
+
+fn ended(failed: usize) -> Result<()> {
     if failed > 0 {
-        bail!("{failed} of {} cases failed", cases.len());
+        bail!("{failed} cases failed");
     }
     Ok(())
 }

@@ -1,81 +1,83 @@
 //! The messages of `grpc.testing`, as far as the cases use them
 //! (<https://github.com/grpc/grpc-proto/blob/master/grpc/testing/messages.proto>).
+#![allow(missing_docs, reason = "they are what the page says")]
 
 use prost::Message;
 
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct Nothing {}
+pub struct Nothing {}
 
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct Block {
+pub struct Block {
     #[prost(int32, tag = "1")]
-    pub(crate) kind: i32,
+    pub kind: i32,
     #[prost(bytes = "bytes", tag = "2")]
-    pub(crate) body: bytes::Bytes,
+    pub body: bytes::Bytes,
 }
 
 impl Block {
-    pub(crate) fn of(size: usize) -> Option<Block> {
+    /// A block of zeros.
+    pub fn of(size: usize) -> Option<Block> {
         Some(Block { kind: 0, body: vec![0; size].into() })
     }
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct EchoStatus {
+pub struct EchoStatus {
     #[prost(int32, tag = "1")]
-    pub(crate) code: i32,
+    pub code: i32,
     #[prost(string, tag = "2")]
-    pub(crate) message: String,
+    pub message: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct SimpleRequest {
+pub struct SimpleRequest {
     #[prost(int32, tag = "2")]
-    pub(crate) response_size: i32,
+    pub response_size: i32,
     #[prost(message, tag = "3")]
-    pub(crate) payload: Option<Block>,
+    pub payload: Option<Block>,
     #[prost(message, tag = "7")]
-    pub(crate) response_status: Option<EchoStatus>,
+    pub response_status: Option<EchoStatus>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct SimpleResponse {
+pub struct SimpleResponse {
     #[prost(message, tag = "1")]
-    pub(crate) payload: Option<Block>,
+    pub payload: Option<Block>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct InputRequest {
+pub struct InputRequest {
     #[prost(message, tag = "1")]
-    pub(crate) payload: Option<Block>,
+    pub payload: Option<Block>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct InputResponse {
+pub struct InputResponse {
     #[prost(int32, tag = "1")]
-    pub(crate) aggregated_payload_size: i32,
+    pub aggregated_payload_size: i32,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct ResponseParameters {
+pub struct ResponseParameters {
     #[prost(int32, tag = "1")]
-    pub(crate) size: i32,
+    pub size: i32,
     #[prost(int32, tag = "2")]
-    pub(crate) interval_us: i32,
+    pub interval_us: i32,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct OutputRequest {
+pub struct OutputRequest {
     #[prost(message, repeated, tag = "2")]
-    pub(crate) response_parameters: Vec<ResponseParameters>,
+    pub response_parameters: Vec<ResponseParameters>,
     #[prost(message, tag = "3")]
-    pub(crate) payload: Option<Block>,
+    pub payload: Option<Block>,
     #[prost(message, tag = "7")]
-    pub(crate) response_status: Option<EchoStatus>,
+    pub response_status: Option<EchoStatus>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct OutputResponse {
+pub struct OutputResponse {
     #[prost(message, tag = "1")]
-    pub(crate) payload: Option<Block>,
+    pub payload: Option<Block>,
 }

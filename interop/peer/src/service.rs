@@ -1,71 +1,56 @@
-//! `grpc.testing.TestService`, served by Motet.
+//! `grpc.testing.TestService`, served by Motet from its `.proto` file.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use motet::{
-    BoxFuture, Call, Code, Codec, Handler, Kind, MethodDescriptor, Payload, Reply, Result, ServiceDescriptor, Status,
-    Streaming,
-    core::{Family, MessageType, Service},
+    Code, Context, Kind, MethodDescriptor, Payload, Result, Status, Streaming,
+    core::{Codec, Family, MessageType, Service, validate::Report},
 };
 use prost::Message;
 
-use crate::messages::{
-    Block, EchoStatus, InputRequest, InputResponse, Nothing, OutputRequest, OutputResponse, SimpleRequest,
-    SimpleResponse,
+use crate::generated::grpc::testing::{
+    EchoStatus, Empty, Payload as Block, SimpleRequest, SimpleResponse, StreamingInputCallRequest,
+    StreamingInputCallResponse, StreamingOutputCallRequest, StreamingOutputCallResponse, TestService,
+    TestServiceServer,
 };
 
 /// The service's name.
-pub(crate) const SERVICE: &str = "grpc.testing.TestService";
+pub const SERVICE: &str = "grpc.testing.TestService";
 
-/// A method of it.
-pub(crate) fn method(service: &str, name: &str, kind: Kind) -> MethodDescriptor {
+/// A method of it, as one who has no types of it calls it.
+pub fn method(service: &str, name: &str, kind: Kind) -> MethodDescriptor {
     MethodDescriptor::new(service, name).kind(kind).family(Family::Proto)
 }
 
-pub(crate) fn written<T: Message + Default + 'static>(message: T) -> Payload {
+/// A message as a payload.
+pub fn written<T: Message + Default + 'static>(message: T) -> Payload {
     Payload::typed(message, &MessageType::proto(), Codec::PROTOBUF)
 }
 
-pub(crate) fn read<T: Message + Default + 'static>(payload: Payload) -> Result<T> {
+/// The message in a payload.
+///
+/// # Errors
+/// InvalidArgument when it is another.
+pub fn read<T: Message + Default + 'static>(payload: Payload) -> Result<T> {
     payload.take(&MessageType::proto())
 }
 
-fn handler<F>(f: fn(Call) -> F) -> Arc<dyn Handler>
-where
-    F: Future<Output = Result<Reply>> + Send + 'static,
-{
-    Arc::new(move |call: Call| -> BoxFuture<'static, Result<Reply>> { Box::pin(f(call)) })
-}
-
 /// The service.
-pub(crate) fn test_service() -> Result<Service> {
-    let mut descriptor = ServiceDescriptor::new(SERVICE, "1.0.0");
-    let mut handlers: Vec<Arc<dyn Handler>> = Vec::new();
-    let mut add = |name, kind, handler| {
-        descriptor.add(method(SERVICE, name, kind));
-        handlers.push(handler);
-    };
-    add("EmptyCall", Kind::Unary, handler(empty));
-    add("UnaryCall", Kind::Unary, handler(unary));
-    add("CacheableUnaryCall", Kind::Unary, handler(unary));
-    add("StreamingInputCall", Kind::ClientStream, handler(input));
-    add("StreamingOutputCall", Kind::ServerStream, handler(output));
-    add("FullDuplexCall", Kind::Bidi, handler(duplex));
-    add("HalfDuplexCall", Kind::Bidi, handler(duplex));
-    // `ServiceDescriptor::proto_name` says what in the file it is.
-    descriptor = descriptor.proto_name(SERVICE);
-    descriptor.protobuf = bytes::Bytes::from_static(include_bytes!("../../proto/test.binpb"));
-    Service::new(descriptor, handlers)
+///
+/// # Errors
+/// None that it is known to have.
+pub fn test_service() -> Result<Service> {
+    TestServiceServer::new(Me).into_service()
 }
 
 /// Gives back the metadata that the tests want back.
-fn echo(call: &Call) -> Result<()> {
-    let reply = call.cx.reply();
-    if let Some(value) = call.metadata.get("x-grpc-test-echo-initial") {
+fn echo(cx: &Context) -> Result<()> {
+    let reply = cx.reply();
+    if let Some(value) = cx.metadata().get("x-grpc-test-echo-initial") {
         reply.add_initial("x-grpc-test-echo-initial", value)?;
     }
-    if let Some(value) = call.metadata.get_bin("x-grpc-test-echo-trailing-bin") {
+    if let Some(value) = cx.metadata().get_bin("x-grpc-test-echo-trailing-bin") {
         let mut trailing = reply.trailing().unwrap_or_default();
         trailing.append_bin("x-grpc-test-echo-trailing-bin", value.clone())?;
         reply.set_trailing(trailing);
@@ -73,8 +58,23 @@ fn echo(call: &Call) -> Result<()> {
     Ok(())
 }
 
+/// What asks for an error with details: `ErrorInfo`, or `BadRequest`.
+pub(crate) const WITH_REASON: &str = "with a reason";
+/// As [`WITH_REASON`].
+pub(crate) const WITH_VIOLATIONS: &str = "with violations";
+/// What they say.
+pub(crate) const REASON: &str = "Interop.Detailed";
+
 fn wished(status: Option<EchoStatus>) -> Result<()> {
     match status {
+        Some(EchoStatus { message, .. }) if message == WITH_REASON => {
+            Err(Status::invalid_argument(message).with_reason(REASON))
+        }
+        Some(EchoStatus { message, .. }) if message == WITH_VIOLATIONS => {
+            let mut report = Report::default();
+            report.field("payload", |report| report.length("", Some(1), None));
+            Err(report.into_status())
+        }
         Some(EchoStatus { code, message }) if code != 0 => {
             Err(Status::new(Code::from_number(u64::try_from(code).unwrap_or(2)), message))
         }
@@ -84,72 +84,87 @@ fn wished(status: Option<EchoStatus>) -> Result<()> {
 
 fn block(size: i32) -> Result<Option<Block>> {
     let size = usize::try_from(size).map_err(|_| Status::invalid_argument("response_size: it is negative"))?;
-    Ok(Block::of(size))
-}
-
-async fn empty(call: Call) -> Result<Reply> {
-    let Nothing {} = read(call.body.one()?)?;
-    Ok(Reply::one(written(Nothing {})))
-}
-
-async fn unary(call: Call) -> Result<Reply> {
-    echo(&call)?;
-    let meta = call.cx.reply();
-    let request: SimpleRequest = read(call.body.one()?)?;
-    wished(request.response_status)?;
-    let mut reply = Reply::one(written(SimpleResponse { payload: block(request.response_size)? }));
-    reply.meta = meta;
-    Ok(reply)
-}
-
-async fn input(call: Call) -> Result<Reply> {
-    let mut requests = call.body.stream();
-    let mut total = 0;
-    while let Some(request) = requests.next().await {
-        let request: InputRequest = read(request?)?;
-        total += request.payload.map_or(0, |payload| payload.body.len());
-    }
-    let aggregated_payload_size = i32::try_from(total).unwrap_or(i32::MAX);
-    Ok(Reply::one(written(InputResponse { aggregated_payload_size })))
+    Ok(Some(Block { r#type: 0, body: vec![0; size] }))
 }
 
 /// What one request wants, one after the other.
-fn answers(request: OutputRequest) -> impl futures_util::Stream<Item = Result<Payload>> + Send {
+fn answers(
+    request: StreamingOutputCallRequest,
+) -> impl futures_util::Stream<Item = Result<StreamingOutputCallResponse>> + Send {
     let end = wished(request.response_status).err().map(Err);
     let parts = stream::iter(request.response_parameters).then(|wish| async move {
         if wish.interval_us > 0 {
             tokio::time::sleep(Duration::from_micros(u64::from(wish.interval_us.unsigned_abs()))).await;
         }
-        Ok(written(OutputResponse { payload: block(wish.size)? }))
+        Ok(StreamingOutputCallResponse { payload: block(wish.size)? })
     });
     parts.chain(stream::iter(end))
 }
 
-async fn output(call: Call) -> Result<Reply> {
-    echo(&call)?;
-    let meta = call.cx.reply();
-    let request: OutputRequest = read(call.body.one()?)?;
-    let mut reply = Reply::stream(Streaming::new(Box::pin(answers(request))));
-    reply.meta = meta;
-    Ok(reply)
-}
+/// Its methods that are not here answer that they are unimplemented.
+struct Me;
 
-async fn duplex(call: Call) -> Result<Reply> {
-    echo(&call)?;
-    let meta = call.cx.reply();
-    let requests = call.body.stream();
-    let replies = requests.flat_map(|request| match request.and_then(read::<OutputRequest>) {
-        Ok(request) => answers(request).left_stream(),
-        Err(status) => stream::iter([Err(status)]).right_stream(),
-    });
-    // Nothing follows an error.
-    let mut over = false;
-    let replies = replies.take_while(move |item| {
-        let go_on = !over;
-        over = item.is_err();
-        std::future::ready(go_on)
-    });
-    let mut reply = Reply::stream(Streaming::new(Box::pin(replies)));
-    reply.meta = meta;
-    Ok(reply)
+impl TestService for Me {
+    async fn empty_call(&self, _: &Context, _: Empty) -> Result<Empty> {
+        Ok(Empty {})
+    }
+
+    async fn unary_call(&self, cx: &Context, request: SimpleRequest) -> Result<SimpleResponse> {
+        echo(cx)?;
+        wished(request.response_status)?;
+        Ok(SimpleResponse { payload: block(request.response_size)? })
+    }
+
+    async fn cacheable_unary_call(&self, cx: &Context, request: SimpleRequest) -> Result<SimpleResponse> {
+        self.unary_call(cx, request).await
+    }
+
+    async fn streaming_input_call(
+        &self,
+        _: &Context,
+        mut requests: Streaming<StreamingInputCallRequest>,
+    ) -> Result<StreamingInputCallResponse> {
+        let mut total = 0;
+        while let Some(request) = requests.next().await {
+            total += request?.payload.map_or(0, |payload| payload.body.len());
+        }
+        Ok(StreamingInputCallResponse { aggregated_payload_size: i32::try_from(total).unwrap_or(i32::MAX) })
+    }
+
+    async fn streaming_output_call(
+        &self,
+        cx: &Context,
+        request: StreamingOutputCallRequest,
+    ) -> Result<Streaming<StreamingOutputCallResponse>> {
+        echo(cx)?;
+        Ok(Streaming::new(Box::pin(answers(request))))
+    }
+
+    async fn full_duplex_call(
+        &self,
+        cx: &Context,
+        requests: Streaming<StreamingOutputCallRequest>,
+    ) -> Result<Streaming<StreamingOutputCallResponse>> {
+        echo(cx)?;
+        let replies = requests.flat_map(|request| match request {
+            Ok(request) => answers(request).left_stream(),
+            Err(status) => stream::iter([Err(status)]).right_stream(),
+        });
+        // Nothing follows an error.
+        let mut over = false;
+        let replies = replies.take_while(move |item| {
+            let go_on = !over;
+            over = item.is_err();
+            std::future::ready(go_on)
+        });
+        Ok(Streaming::new(Box::pin(replies)))
+    }
+
+    async fn half_duplex_call(
+        &self,
+        cx: &Context,
+        requests: Streaming<StreamingOutputCallRequest>,
+    ) -> Result<Streaming<StreamingOutputCallResponse>> {
+        self.full_duplex_call(cx, requests).await
+    }
 }

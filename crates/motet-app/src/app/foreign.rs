@@ -18,8 +18,8 @@ pub(super) struct Foreign {
 }
 
 /// Those that are compiled in. Their messages count against the same budget as all others; their
-/// limit on messages and the tags of go-rpc are the App's own unless configured. net/rpc stands before
-/// HTTP, to which its `CONNECT` looks like HTTP.
+/// limit on messages and the tags of go-rpc are the App's own unless configured. mucp and net/rpc
+/// stand before HTTP, to which they look like HTTP.
 pub(super) fn protocols(config: &Config, settings: &Settings, budget: &MemoryBudget) -> Foreign {
     let mut foreign = Foreign::default();
     #[cfg(feature = "gorpc")]
@@ -48,6 +48,16 @@ pub(super) fn protocols(config: &Config, settings: &Settings, budget: &MemoryBud
         let server = motet_protocol_rpcx::RpcxServer::new(own.clone()).with_budget(budget.clone());
         foreign.server.push(Arc::new(server));
         foreign.client.push(Arc::new(motet_protocol_rpcx::RpcxClient::new(own)));
+    }
+    #[cfg(feature = "mucp")]
+    {
+        let mut own = settings.mucp.clone();
+        if !config.contains("protocols.mucp.max_message") {
+            own.max_message = settings.server.message_limit;
+        }
+        let server = motet_protocol_mucp::MucpServer::new(own.clone()).with_budget(budget.clone());
+        foreign.server.push(Arc::new(server));
+        foreign.client.push(Arc::new(motet_protocol_mucp::MucpClient::new(own)));
     }
     #[cfg(feature = "netrpc")]
     {

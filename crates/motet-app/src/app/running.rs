@@ -190,6 +190,8 @@ async fn conduct(
             shared.board.set_phase(Phase::Running);
             let endpoints: Vec<_> = crew.endpoints().iter().map(Endpoint::to_string).collect();
             tracing::info!(app = shared.name, ?endpoints, registry = shared.registry.url(), "started");
+            #[cfg(feature = "http")]
+            shared.tell_given_way();
             // An error means that the start was dropped, and with it the RunningApp, which asked for a halt.
             let _ = started.send(Ok(()));
             tokio::select! {

@@ -31,6 +31,9 @@ pub(crate) struct Shared {
     pub(crate) open: AtomicBool,
     pub(crate) offered: Mutex<Vec<Offered>>,
     pub(crate) nodes: Mutex<Vec<Node>>,
+    /// The short forms of built-in HTTP paths at which the user's own HTTP services are mounted.
+    #[cfg(feature = "http")]
+    pub(crate) mounted: Vec<&'static str>,
 }
 
 /// What the App is asked to do.
@@ -51,6 +54,20 @@ pub(crate) struct Offered {
 }
 
 impl Shared {
+    /// Says which short forms of built-in HTTP paths the user's own services and routes have.
+    #[cfg(feature = "http")]
+    pub(crate) fn tell_given_way(&self) {
+        let taken = motet_protocol_http::HttpJson::taken(self.server.dispatcher());
+        let given: Vec<_> = motet_protocol_http::SHORT_FORMS
+            .into_iter()
+            .filter(|path| taken.contains(path) || self.mounted.contains(path))
+            .collect();
+        if !given.is_empty() {
+            let (app, paths) = (&self.name, given.join(" "));
+            tracing::info!(app, paths, "the App's own routes have these paths; the built-in pages are under /-/");
+        }
+    }
+
     /// Takes a service that a module serves; false once it is too late.
     pub(crate) fn offer(&self, module: usize, service: Service) -> bool {
         let open = self.open.load(Ordering::Acquire);

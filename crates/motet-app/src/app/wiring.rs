@@ -49,7 +49,9 @@ pub(super) async fn assemble(
     #[cfg(feature = "http")]
     let door = foreign.http.into_iter().fold(builder.http, motet_http::HttpServer::protocol);
     #[cfg(feature = "http")]
-    for protocol in http(door, &config, &settings, &insight) {
+    let mounted = motet_protocol_http::SHORT_FORMS.into_iter().filter(|path| door.has_mounted(path)).collect();
+    #[cfg(feature = "http")]
+    for protocol in http(door.with_budget(budget.clone()), &config, &settings, &insight, &budget) {
         server = server.protocol(protocol);
     }
     let server = server.build()?;
@@ -63,11 +65,20 @@ pub(super) async fn assemble(
     }
     #[cfg(feature = "grpc")]
     {
-        client = client.protocol(Arc::new(motet_protocol_grpc::GrpcClient::new(grpc_config(&config, &settings))));
+        use motet_protocol_grpc::{ConnectClient, GrpcClient, GrpcWebClient};
+        let own = grpc_config(&config, &settings);
+        client = client.protocol(Arc::new(GrpcClient::new(own.clone())));
+        client = client.protocol(Arc::new(ConnectClient::new(own.clone())));
+        client = client.protocol(Arc::new(GrpcWebClient::new(own)));
     }
     #[cfg(feature = "http")]
     {
         client = client.protocol(Arc::new(motet_protocol_http::HttpClient::new(settings.http_client.clone())));
+    }
+    #[cfg(feature = "websocket")]
+    {
+        let own = websocket_config(&config, &settings);
+        client = client.protocol(Arc::new(motet_protocol_websocket::WebSocketClient::new(own)));
     }
     let client = client.local(server.dispatcher().clone(), Some(local.drain())).build();
 
@@ -86,6 +97,8 @@ pub(super) async fn assemble(
         open: AtomicBool::new(true),
         offered: Mutex::default(),
         nodes: Mutex::default(),
+        #[cfg(feature = "http")]
+        mounted,
     });
     #[cfg(feature = "http")]
     insight.of(&shared);
@@ -101,6 +114,7 @@ fn http(
     config: &Config,
     settings: &Settings,
     insight: &Arc<crate::meta::AppInsight>,
+    budget: &MemoryBudget,
 ) -> Vec<Arc<dyn motet_core::ServerProtocol>> {
     let mut own = settings.http.clone();
     if !config.contains("protocols.http.max_message") {
@@ -111,12 +125,30 @@ fn http(
     }
     #[cfg(feature = "grpc")]
     let door = door.protocol(grpc(config, settings, insight));
+    // Before HTTP/JSON, whose paths it shares where a request asks for an upgrade.
+    #[cfg(feature = "websocket")]
+    let door = {
+        let app = insight.clone();
+        let may_ask = Arc::new(move |cx: &motet_core::Context| motet_protocol_http::Insight::may_ask(&*app, cx));
+        let server = motet_protocol_websocket::WebSocketServer::new(websocket_config(config, settings));
+        door.protocol(Arc::new(server.with_budget(budget.clone()).with_introspection(may_ask)))
+    };
+    let _ = budget;
     let json = motet_protocol_http::HttpJson::new().with_insight(insight.clone());
     let door = settings.server.advertise.iter().fold(door.config(own), motet_http::HttpServer::advertised);
     let door = door.protocol(Arc::new(json));
     #[cfg(feature = "jsonrpc")]
     let door = door.protocol(Arc::new(motet_protocol_jsonrpc::HttpJsonRpc::default()));
     door.server_protocols()
+}
+
+#[cfg(feature = "websocket")]
+fn websocket_config(config: &Config, settings: &Settings) -> motet_protocol_websocket::WebSocketConfig {
+    let mut own = settings.websocket.clone();
+    if !config.contains("protocols.websocket.max_message") {
+        own.max_message = settings.server.message_limit;
+    }
+    own
 }
 
 /// gRPC, with the App's health and reflection of what it serves.

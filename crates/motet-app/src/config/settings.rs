@@ -35,12 +35,16 @@ pub(crate) struct Settings {
     pub(crate) gorpc: motet_protocol_gorpc::GoRpcConfig,
     #[cfg(feature = "rpcx")]
     pub(crate) rpcx: motet_protocol_rpcx::RpcxConfig,
+    #[cfg(feature = "mucp")]
+    pub(crate) mucp: motet_protocol_mucp::MucpConfig,
     #[cfg(feature = "grpc")]
     pub(crate) grpc: motet_protocol_grpc::GrpcConfig,
     #[cfg(feature = "jsonrpc")]
     pub(crate) jsonrpc: motet_protocol_jsonrpc::JsonRpcConfig,
     #[cfg(feature = "netrpc")]
     pub(crate) netrpc: motet_protocol_netrpc::NetRpcConfig,
+    #[cfg(feature = "websocket")]
+    pub(crate) websocket: motet_protocol_websocket::WebSocketConfig,
     pub(crate) registry: RegistrySettings,
     pub(crate) log: LogSettings,
     pub(crate) groups: BTreeMap<String, Group>,
@@ -251,12 +255,16 @@ impl Settings {
             gorpc: config.get("protocols.gorpc")?,
             #[cfg(feature = "rpcx")]
             rpcx: config.get("protocols.rpcx")?,
+            #[cfg(feature = "mucp")]
+            mucp: config.get("protocols.mucp")?,
             #[cfg(feature = "grpc")]
             grpc: config.get("protocols.grpc")?,
             #[cfg(feature = "jsonrpc")]
             jsonrpc: config.get("protocols.jsonrpc")?,
             #[cfg(feature = "netrpc")]
             netrpc: config.get("protocols.netrpc")?,
+            #[cfg(feature = "websocket")]
+            websocket: config.get("protocols.websocket")?,
             registry: config.get("registry")?,
             log: config.get("log")?,
             groups: config.get("groups")?,
@@ -342,15 +350,17 @@ fn texts(all: &[String]) -> Vec<&str> {
     all.iter().map(String::as_str).collect()
 }
 
-/// One address is a list of one.
+/// One address, or one network, is a list of one.
 fn one_is_a_list(config: &Config) -> Config {
-    match config.find(&["server", "listen"]) {
-        Some(Value::String(text)) => config.clone().replaced(&["server", "listen"], |origin_is_text| {
-            // Text from the environment or a flag may hold several and is taken apart when it is read.
-            if origin_is_text { text.clone().into() } else { vec![text.clone()].into() }
-        }),
-        _ => config.clone(),
-    }
+    ["listen", "proxy_from"].into_iter().fold(config.clone(), |config, key| {
+        match config.find(&["server", key]).cloned() {
+            Some(Value::String(text)) => config.replaced(&["server", key], |origin_is_text| {
+                // Text from the environment or a flag may hold several and is taken apart when it is read.
+                if origin_is_text { text.clone().into() } else { vec![text.clone()].into() }
+            }),
+            _ => config,
+        }
+    })
 }
 
 /// Sections that are probably meant to be Motet's own.
@@ -395,6 +405,7 @@ mod tests {
             ("[client]\nstrategy = 'fastest'", "client.strategy must be one of \"p2c\", \"random\", \"round-robin\""),
             ("[client.tls]\nca_file = 'x'", "client.tls.ca_file is no known key"),
             ("[server]\nhead_timeout = true", "server.head_timeout must be a time"),
+            ("[server]\nproxy_from = '10.0.0.0/33'", "server.proxy_from.0 \"10.0.0.0/33\" is no network"),
         ] {
             let error = read(toml).expect_err(toml);
             assert!(error.message().contains(expected), "{error}");
@@ -440,6 +451,28 @@ mod tests {
         let listen = |toml: &str| read(&format!("[server]\nlisten = {toml}")).expect("read").server.listen;
         assert_eq!(listen("'tcp://a:1'"), ["tcp://a:1"]);
         assert_eq!(listen("['tcp://a:1', 'tcp://b:1']"), ["tcp://a:1", "tcp://b:1"]);
+    }
+
+    #[test]
+    fn networks_of_proxies_are_one_or_many_from_everywhere() {
+        let both = "10.0.0.0/8,::1";
+        for (config, expected) in [
+            (Config::toml("[server]\nproxy_from = '10.0.0.0/8'").expect("TOML"), "10.0.0.0/8"),
+            (Config::toml("[server]\nproxy_from = ['10.0.0.0/8', '::1']").expect("TOML"), "10.0.0.0/8 ::1/128"),
+            (
+                super::super::load(&[], [("MOTET_SERVER__PROXY_FROM".to_owned(), both.to_owned())], [])
+                    .expect("loads")
+                    .config,
+                "10.0.0.0/8 ::1/128",
+            ),
+            (
+                super::super::load(&[], [], [format!("--set=server.proxy_from={both}")]).expect("loads").config,
+                "10.0.0.0/8 ::1/128",
+            ),
+        ] {
+            let networks = Settings::read(&config).expect("read").server.proxy_from;
+            assert_eq!(networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "), expected);
+        }
     }
 
     #[test]

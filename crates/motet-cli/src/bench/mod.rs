@@ -72,18 +72,19 @@ pub(crate) struct Args {
 
 /// Makes the calls and prints what came of them.
 pub(crate) async fn run(args: Args, global: &Global) -> Outcome {
-    let target = args.target.read()?;
+    let (target, global) = args.target.read(global)?;
     check_name(&target.service)?;
     let body = input::one(target.json.as_deref(), args.codec).await?;
     let mut config = ClientConfig::default();
     config.connections_per_node = args.connections.map(usize::from);
-    let session = Session::open_with(global, config).await?;
+    let session = Session::open_with(&global, config).await?;
     let found = interruptible(target.find(&session, None)).await?;
     let method = &found.method;
     if method.kind != Kind::Unary {
         return Err(Failure::usage(format!("{} is a {} method", method.path, kind_name(method.kind)))
             .hint("a bench makes unary calls only"));
     }
+    let body = found.encode(body).map_err(|wrong| wrong.failure("the JSON"))?;
     warn(&session, &found);
     let mut options = CallOptions::default();
     options.timeout = Some(global.timeout.or(method.timeout()).unwrap_or(DEFAULT));
@@ -96,7 +97,7 @@ pub(crate) async fn run(args: Args, global: &Global) -> Outcome {
         service: session.service(method.service(), options),
         method: method.clone(),
         cx: session.cx.clone(),
-        codec: args.codec.codec(),
+        codec: found.codec(args.codec),
         body,
     });
     let mut signals = Signals::new()?;

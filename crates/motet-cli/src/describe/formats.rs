@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use motet::{MethodDescriptor, ServiceDescriptor};
+use motet::{MethodDescriptor, ServiceDescriptor, http::scrubbed};
 use serde_json::{Map, Value, json};
 
-use super::{Args, scrub};
+use super::Args;
 use crate::{
     descriptors,
     failure::{Failure, Outcome},
@@ -26,7 +26,10 @@ pub(super) async fn run(args: &Args, session: &Session) -> Outcome {
     if args.proto {
         return protobuf(&services, session);
     }
-    let services: Vec<_> = services.iter().map(|service| scrub::service(service)).collect();
+    let services: Vec<_> = services.iter().map(|service| scrubbed(service)).collect();
+    if args.openapi {
+        return openapi(services, session);
+    }
     match (&services[..], method) {
         ([service], Some(method)) => {
             let found = names::find(&method, method_names(service)).and_then(|name| service.method(name));
@@ -43,6 +46,17 @@ pub(super) async fn run(args: &Args, session: &Session) -> Outcome {
 
 fn schemas(method: &MethodDescriptor) -> Value {
     json!({ "request": method.request, "reply": method.reply })
+}
+
+/// The document that a process gives under `/openapi.json`, of these services. Without its name, which is
+/// its own.
+fn openapi(services: Vec<ServiceDescriptor>, session: &Session) -> Outcome {
+    let services: Vec<_> = services.into_iter().map(Arc::new).collect();
+    let title = match &services[..] {
+        [only] => only.name.clone(),
+        _ => String::new(),
+    };
+    session.output.json(&motet::http::openapi(&title, &services))
 }
 
 fn protobuf(services: &[Arc<ServiceDescriptor>], session: &Session) -> Outcome {

@@ -3,12 +3,11 @@
 mod formats;
 mod page;
 mod rules;
-mod scrub;
 mod types;
 
 use std::sync::Arc;
 
-use motet::ServiceDescriptor;
+use motet::{ServiceDescriptor, http::scrubbed};
 use motet_app::meta::DescribeReply;
 use serde::Serialize;
 
@@ -25,18 +24,44 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The service; all in short if absent. Also `greeter/hello` and `Greeter.Hello`.
+    /// The service; all in short if absent. Also `greeter/hello` and `Greeter.Hello`, or a URL of what
+    /// is to be asked, `grpc://host:port` or `http://host`, with the service behind it.
     #[arg(value_name = "SERVICE", add = crate::completions::services())]
     service: Option<String>,
     /// The method; all if absent.
     #[arg(value_name = "METHOD", add = crate::completions::methods())]
     method: Option<String>,
+    /// The method, where a URL stands before the service.
+    #[arg(hide = true)]
+    last: Option<String>,
     /// Print it as .proto text.
-    #[arg(long, conflicts_with = "json_schema")]
+    #[arg(long, conflicts_with_all = ["json_schema", "openapi"])]
     proto: bool,
     /// Print the JSON schemas of requests and replies.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "openapi")]
     json_schema: bool,
+    /// Print the OpenAPI document of its HTTP/JSON, as GET /openapi.json gives it.
+    #[arg(long)]
+    openapi: bool,
+}
+
+impl Args {
+    /// Takes a URL apart. Its address goes into the options, what follows it moves up.
+    ///
+    /// # Errors
+    /// When it is a bad one, or more is given than can be meant.
+    fn at_url(&mut self, global: &Global) -> Outcome<Global> {
+        let mut global = global.clone();
+        let path = self.service.as_deref().map(|service| target::at_url(service, &mut global)).transpose()?;
+        let behind = [self.method.take(), self.last.take()].into_iter().flatten();
+        let mut words =
+            path.flatten().unwrap_or_else(|| self.service.take().into_iter().collect()).into_iter().chain(behind);
+        (self.service, self.method) = (words.next(), words.next());
+        match words.next() {
+            Some(more) => Err(Failure::usage(format!("{more}: nothing follows the method"))),
+            None => Ok(global),
+        }
+    }
 }
 
 /// All services, as `--json` prints them. One service, or one method, is its descriptor.
@@ -56,9 +81,10 @@ struct Silent {
 }
 
 /// Prints what services offer.
-pub(crate) async fn run(args: Args, global: &Global) -> Outcome {
+pub(crate) async fn run(mut args: Args, global: &Global) -> Outcome {
+    let global = &args.at_url(global)?;
     let session = Session::open(global).await?;
-    if args.proto || args.json_schema {
+    if args.proto || args.json_schema || args.openapi {
         return interruptible(formats::run(&args, &session)).await;
     }
     match &args.service {
@@ -78,7 +104,7 @@ async fn one(service: &str, method: Option<&str>, session: &Session, global: &Gl
         let failure = Failure::from(status);
         Failure { message: format!("`{name}` does not say what it has: {}", failure.message), ..failure }
     })?;
-    let descriptor = scrub::service(&descriptor);
+    let descriptor = scrubbed(&descriptor);
     // `Greeter.Hello`: the last part may be a method, or the trait in the protobuf name.
     let last = || service.rsplit_once('.').map(|(_, last)| last).filter(|last| *last != descriptor.ident);
     let method = method.or_else(|| if names::find(service, [&*name]).is_some() { None } else { last() });
@@ -128,7 +154,7 @@ async fn all(session: &Session) -> Outcome {
         }
     }
     services.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
-    let services: Vec<_> = services.iter().map(|service| scrub::service(service)).collect();
+    let services: Vec<_> = services.iter().map(|service| scrubbed(service)).collect();
     let output = &session.output;
     if output.json {
         return output.json(&Services { services, silent });

@@ -13,7 +13,7 @@ use super::{
     program::VERSION,
     registry::{Listed, Looked},
 };
-use crate::{failure::Failure, health::why, output::micros, process::Process, session::Session, target::is_silence};
+use crate::{failure::Failure, foreign::is_silence, health::why, output::micros, process::Process, session::Session};
 
 const AREA: &str = "nodes";
 
@@ -168,7 +168,7 @@ fn silent(at: &str, status: &Status, pid: Option<u32>, within: Duration) -> Find
     let why = why.map_or(&*message, |(_, why)| why);
     let end = pid.map_or_else(|| "end the process".to_owned(), |pid| format!("end it: kill {pid}"));
     match status.code() {
-        _ if is_silence(status) => Finding::ok(AREA, format!("{at} answers, and does not say how it is")),
+        _ if is_silence("motet", status) => Finding::ok(AREA, format!("{at} answers, and does not say how it is")),
         _ if message.contains("--ca FILE") => {
             Finding::warning(AREA, format!("{at} was not asked: {message}"), "name the authority with --ca FILE")
         }

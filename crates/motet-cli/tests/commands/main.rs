@@ -2,6 +2,7 @@
 
 mod bench;
 mod calls;
+mod cart;
 mod completions;
 mod describe;
 #[cfg(unix)]
@@ -12,4 +13,5 @@ mod lab;
 mod proto;
 mod streams;
 mod tls;
+mod urls;
 mod views;

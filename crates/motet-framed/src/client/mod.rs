@@ -26,7 +26,7 @@ pub async fn connect<W: ClientWire>(
     connecting: &Connecting,
 ) -> Result<Arc<dyn Connection>> {
     let transport = connecting.transports.find(&endpoint.transport)?;
-    let dialled = tokio::time::timeout_at(connecting.deadline, transport.dial(endpoint)).await;
+    let dialled = tokio::time::timeout_at(connecting.deadline, transport.dial_alpn(endpoint, &[])).await;
     let late = || Status::unavailable(format!("{endpoint} did not answer in time")).with_executed(Executed::No);
     let io = dialled.map_err(|_| late())??;
     let shared = Shared::new(Calls::default());

@@ -15,7 +15,7 @@ use hyper::{
     service::Service,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use motet_core::Incoming;
+use motet_core::{BoxFuture, Incoming};
 use tokio::time::Instant;
 
 use super::{
@@ -32,19 +32,26 @@ use crate::{
 };
 
 /// HTTP/1.1, and what an upgrade made of it.
-pub(crate) async fn serve_h1(front: Arc<Front>, incoming: Incoming) {
+pub(crate) fn serve_h1(front: Arc<Front>, incoming: Incoming) -> BoxFuture<'static, ()> {
+    // In a box of its own, which is gone when an upgrade takes over: many of those wait for long.
+    let speaking = Box::pin(speak_h1(front, incoming));
+    Box::pin(async move {
+        if let Some(owned) = speaking.await {
+            owned.tasks().all_done().await;
+        }
+    })
+}
+
+/// Speaks HTTP/1.1 to its end, and gives the tasks of what an upgrade made of it.
+async fn speak_h1(front: Arc<Front>, incoming: Incoming) -> Option<Owned> {
     let config = front.config().clone();
     let watch = Watch::http1(first_byte(&incoming, &config));
     let (io, served, owned) = open(front, incoming, watch);
     let doors = served.doors.clone();
     let mut builder = http1::Builder::new();
     builder.half_close(true).max_headers(config.max_headers).max_buf_size(config.max_head());
-    // Boxed and dropped before what follows an upgrade: that keeps none of it.
     let connection = Box::pin(builder.serve_connection(TokioIo::new(io), served.clone()).with_upgrades());
-    if drive(connection, &served.watch, doors.of_none()).await == End::Closed {
-        drop(served);
-        owned.tasks().all_done().await;
-    }
+    (drive(connection, &served.watch, doors.of_none()).await == End::Closed).then_some(owned)
 }
 
 /// HTTP/2.
@@ -60,6 +67,9 @@ pub(crate) async fn serve_h2(front: Arc<Front>, incoming: Incoming) {
         .initial_stream_window_size(config.stream_window())
         .max_concurrent_streams(config.max_streams.max(1))
         .max_header_list_size(u32::try_from(config.max_head()).unwrap_or(u32::MAX))
+        // `Frames` counts resets; the library's own limit of 20 between two reads would end connections of
+        // peers that gave calls up while this process was held up.
+        .max_pending_accept_reset_streams(config.max_resets as usize)
         .max_send_buf_size(config.send_buffer.clamp(16 << 10, u32::MAX as usize))
         .keep_alive_interval(config.ping_after)
         .keep_alive_timeout(config.ping_timeout);
@@ -78,8 +88,8 @@ fn open(front: Arc<Front>, incoming: Incoming, watch: Watch) -> (Watched, Served
     let loopback = listener.map_or(peer.local && peer.transport == "tcp", |listener| is_loopback(&listener));
     let tasks = Tasks::default();
     let owned = Owned::new(&tasks);
-    let config = front.config().clone();
-    let connection = ConnectionParts { dispatcher, peer, loopback, drain, offences, config, tasks };
+    let (config, memory, mounted) = (front.config().clone(), front.memory.clone(), front.has_mounts());
+    let connection = ConnectionParts { dispatcher, peer, loopback, drain, offences, config, memory, tasks, mounted };
     let doors = Arc::new(front.doors(connection));
     (Watched::new(io, watch.clone()), Served { front, doors, watch }, owned)
 }
@@ -117,7 +127,7 @@ impl Future for Answering {
         let this = &mut *self;
         Pin::new(&mut this.answer).poll(cx).map(|answer| {
             let running = this.running.take();
-            Ok(answer.map(|body| Answered { body, _running: running }))
+            Ok(answer.map(|body| Answered::new(body, running)))
         })
     }
 }

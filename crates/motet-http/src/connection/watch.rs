@@ -3,7 +3,10 @@
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -21,7 +24,15 @@ use crate::{Body, HttpConfig};
 
 /// What a connection has been doing, and since when. Clones share it.
 #[derive(Clone)]
-pub(super) struct Watch(Arc<Mutex<State>>);
+pub(super) struct Watch(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    /// Answers that wait for the peer to open a window of HTTP/2.
+    waiting: AtomicUsize,
+    /// Whether one of them went on since this was looked at.
+    taken: AtomicBool,
+}
 
 struct State {
     /// Requests that are not answered to their end.
@@ -32,6 +43,8 @@ struct State {
     partial_since: Option<Instant>,
     /// Since when the peer takes nothing of what is written.
     stalled_since: Option<Instant>,
+    /// Since when answers wait and none goes on.
+    closed_since: Option<Instant>,
     /// The frames of HTTP/2.
     frames: Option<Frames>,
     broken: Option<Broken>,
@@ -66,19 +79,22 @@ impl Watch {
     }
 
     fn new(now: Instant, partial_since: Option<Instant>, frames: Option<Frames>) -> Watch {
-        Watch(Arc::new(Mutex::new(State {
+        let state = State {
             running: 0,
             idle_since: now,
             partial_since,
             stalled_since: None,
+            closed_since: None,
             frames,
             broken: None,
             left_behind: None,
-        })))
+        };
+        let (waiting, taken) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Watch(Arc::new(Shared { state: Mutex::new(state), waiting, taken }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A request's head is complete.
@@ -105,7 +121,12 @@ impl Watch {
     /// When the connection is to end if nothing happens, and why. `left` says since when it is told to
     /// end, and how long it may stay without a request.
     pub(super) fn next(&self, config: &HttpConfig, left: Option<(Instant, Duration)>) -> Option<(Instant, Over)> {
-        let state = self.state();
+        let mut state = self.state();
+        if self.0.waiting.load(Ordering::Relaxed) == 0 {
+            state.closed_since = None;
+        } else if self.0.taken.swap(false, Ordering::Relaxed) || state.closed_since.is_none() {
+            state.closed_since = Some(Instant::now());
+        }
         let idle_since = (state.running == 0).then_some(state.idle_since);
         let idle = match left {
             None => (idle_since, config.idle_timeout, Over::Idle),
@@ -114,6 +135,7 @@ impl Watch {
         let limits = [
             (state.partial_since, config.head_timeout, Over::Slow),
             (state.stalled_since, config.write_timeout, Over::Stalled),
+            (state.closed_since.filter(|_| state.frames.is_some()), config.write_timeout, Over::Stalled),
             idle,
         ];
         let at = |(since, limit, over): (Option<Instant>, Duration, Over)| Some((since?.checked_add(limit)?, over));
@@ -229,8 +251,35 @@ impl AsyncWrite for Watched {
 
 /// The body of an answer, whose end is the end of its request.
 pub(super) struct Answered {
-    pub(super) body: Body,
-    pub(super) _running: Option<Running>,
+    body: Body,
+    running: Option<Running>,
+    /// Whether it waits for the peer, not for its handler: the HTTP library asks for more as soon as the peer's
+    /// window lets something go.
+    waiting: bool,
+}
+
+impl Answered {
+    pub(super) fn new(body: Body, running: Option<Running>) -> Answered {
+        let mut answered = Answered { waiting: false, body, running };
+        answered.wait(!answered.body.is_end_stream());
+        answered
+    }
+
+    fn wait(&mut self, waiting: bool) {
+        let Some(Running(watch)) = &self.running else { return };
+        if waiting && !self.waiting {
+            watch.0.waiting.fetch_add(1, Ordering::Relaxed);
+        } else if !waiting && self.waiting {
+            watch.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.waiting = waiting;
+    }
+}
+
+impl Drop for Answered {
+    fn drop(&mut self) {
+        self.wait(false);
+    }
 }
 
 impl HttpBody for Answered {
@@ -238,7 +287,15 @@ impl HttpBody for Answered {
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        if self.waiting
+            && let Some(Running(watch)) = &self.running
+        {
+            watch.0.taken.store(true, Ordering::Relaxed);
+        }
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let more = matches!(polled, Poll::Ready(Some(Ok(_)))) && !self.body.is_end_stream();
+        self.wait(more);
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

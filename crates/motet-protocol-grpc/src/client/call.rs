@@ -18,13 +18,14 @@ use motet_core::{
 use tokio::time::Sleep;
 
 use super::{
+    connect,
     connection::{InFlight, Inner},
     failure,
     head::{self, ReplyHead},
     receive::{ReplyBody, end},
     send::{Failed, Writing, send_requests},
 };
-use crate::{messages::Messages, task::Owned, within::within};
+use crate::{messages::Messages, task::Owned, wire::status, within::within};
 
 /// Makes a unary call. Dropping the future cancels it.
 pub(super) async fn unary_call(connection: Arc<Inner>, call: Call) -> Result<Reply> {
@@ -35,6 +36,9 @@ pub(super) async fn unary_call(connection: Arc<Inner>, call: Call) -> Result<Rep
     let request = prepare(&connection, &call, message.codec(), message)?;
     let answer = async {
         let (response, _sending) = open(&connection, request).await?;
+        if connect::is_bare(&connection, &call) {
+            return connect::reply(&connection, response).await;
+        }
         let mut replies = Replies::begin(&connection, response, message.codec().clone()).await?;
         replies.one().await
     };
@@ -82,7 +86,7 @@ pub(super) async fn stream_call(connection: Arc<Inner>, mut call: Call) -> Resul
         (_, body) => {
             let codec = call.codec.clone();
             let compress = connection.compress(&call);
-            let head = head::request(&call, &codec, &connection.scheme, &connection.authority, compress.map(|c| c.0))?;
+            let head = head::request(&connection, &call, &codec, compress.map(|(compression, _)| compression))?;
             let limit = connection.config.max_message;
             let (response, sending) = within(deadline, &path, open_stream(&connection, head, false)).await?;
             let writing = Writing { codec: codec.clone(), limit, compress };
@@ -109,18 +113,21 @@ pub(super) async fn stream_call(connection: Arc<Inner>, mut call: Call) -> Resul
 }
 
 /// A request that is ready to be sent.
-struct Prepared {
-    head: Request<()>,
-    body: Bytes,
+pub(super) struct Prepared {
+    pub(super) head: Request<()>,
+    pub(super) body: Bytes,
 }
 
 fn prepare(connection: &Inner, call: &Call, codec: &Codec, message: &Payload) -> Result<Prepared> {
+    if connect::is_bare(connection, call) {
+        return connect::prepare(connection, call, message);
+    }
     let compress = connection.compress(call);
     let writing = Writing { codec: codec.clone(), limit: connection.config.max_message, compress };
     let mut body = BytesMut::new();
     writing.put(&mut body, message).map_err(|status| status.with_executed(Executed::No))?;
     let encoding = compress.map(|(compression, _)| compression);
-    let head = head::request(call, codec, &connection.scheme, &connection.authority, encoding)?;
+    let head = head::request(connection, call, codec, encoding)?;
     Ok(Prepared { head, body: body.freeze() })
 }
 
@@ -142,7 +149,7 @@ async fn open_stream(connection: &Inner, head: Request<()>, end: bool) -> Result
 /// The replies of a call, from their head on.
 struct Replies {
     messages: Messages<ReplyBody>,
-    /// The head, where it is all there is.
+    /// The head, where it says how the call ends.
     head: Option<HeaderMap>,
     initial: Metadata,
     codec: Codec,
@@ -161,12 +168,17 @@ impl Replies {
             let response = response.await.map_err(|error| failure::of_stream(&error))?;
             connection.shared.note_progress();
             let is_all = response.body().is_end_stream();
-            let ReplyHead { initial, codec: named, compression } = head::reply(&response, is_all, &connection.codecs)?;
+            let flavour = connection.flavour;
+            let ReplyHead { initial, codec: named, compression } =
+                head::reply(flavour, &response, is_all, &connection.codecs)?;
             let (parts, body) = response.into_parts();
             let body = ReplyBody::new(body, connection.shared.clone());
-            let messages = Messages::new(body, compression, connection.config.max_message);
+            let messages =
+                Messages::new(body, compression, connection.config.max_message).ending_with(flavour.end_flag());
             let codec = if is_all { codec } else { named };
-            Ok(Replies { messages, head: is_all.then_some(parts.headers), initial, codec, connection })
+            // connect-go says in the head how a call of gRPC-Web ends, and sends an empty body behind it.
+            let ends_here = is_all || parts.headers.contains_key(status::GRPC_STATUS);
+            Ok(Replies { messages, head: ends_here.then_some(parts.headers), initial, codec, connection })
         }
     }
 
@@ -176,18 +188,25 @@ impl Replies {
         if message.is_some() && self.messages.next().await.transpose()?.is_some() {
             return Err(Status::internal("the peer answered with a second message where one was expected"));
         }
-        let trailing = end(&mut self.messages, self.head.take(), &self.connection.codecs)?;
+        let connection = &self.connection;
+        let trailing = end(connection.flavour, &mut self.messages, self.head.take(), &connection.codecs)?;
         let Some(message) = message else {
             return Err(Status::internal("the peer answered without a message where one was expected"));
         };
-        let meta = match self.initial.is_empty() && trailing.is_empty() {
-            true => ReplyMeta::none(),
-            false => ReplyMeta::new(),
-        };
-        meta.set_initial(std::mem::take(&mut self.initial));
-        meta.set_trailing(trailing);
-        Ok(Reply { meta, body: Body::One(Payload::encoded(message, self.codec.clone())) })
+        let message = Payload::encoded(message, self.codec.clone());
+        Ok(one_reply(message, std::mem::take(&mut self.initial), trailing))
     }
+}
+
+/// A reply of one message.
+pub(super) fn one_reply(message: Payload, initial: Metadata, trailing: Metadata) -> Reply {
+    let meta = match initial.is_empty() && trailing.is_empty() {
+        true => ReplyMeta::none(),
+        false => ReplyMeta::new(),
+    };
+    meta.set_initial(initial);
+    meta.set_trailing(trailing);
+    Reply { meta, body: Body::One(message) }
 }
 
 /// The stream of a call's replies. Dropping it cancels the call.
@@ -237,7 +256,8 @@ impl ReplyStream {
         match std::task::ready!(replies.messages.poll_message(cx)) {
             Some(message) => Poll::Ready(Some(message.map(|bytes| Payload::encoded(bytes, replies.codec.clone())))),
             None => {
-                let trailing = end(&mut replies.messages, replies.head.take(), &replies.connection.codecs);
+                let connection = &replies.connection;
+                let trailing = end(connection.flavour, &mut replies.messages, replies.head.take(), &connection.codecs);
                 Poll::Ready(trailing.map(|trailing| self.meta.set_trailing(trailing)).err().map(Err))
             }
         }

@@ -14,7 +14,7 @@ use super::{
     call::{one_way_call, stream_call, unary_call},
     driver::Driver,
 };
-use crate::{GrpcConfig, task::Owned, wire::Compression};
+use crate::{GrpcConfig, flavour::Flavour, task::Owned, wire::Compression};
 
 /// The longest block of headers that is read: 64 KiB.
 const MAX_HEADERS: u32 = 64 << 10;
@@ -29,6 +29,7 @@ pub(super) struct GrpcConnection(Arc<Inner>);
 /// What calls keep alive.
 pub(super) struct Inner {
     pub(super) shared: Arc<Shared>,
+    pub(super) flavour: Flavour,
     pub(super) config: GrpcConfig,
     pub(super) codecs: Codecs,
     pub(super) scheme: Scheme,
@@ -58,6 +59,7 @@ impl GrpcConnection {
     /// Unavailable, executed: no, when the stream breaks at once.
     pub(super) async fn start(
         io: BoxIo,
+        flavour: Flavour,
         config: GrpcConfig,
         scheme: Scheme,
         authority: Authority,
@@ -79,7 +81,8 @@ impl GrpcConnection {
         let driver = Driver::new(connection, shared.clone(), &config);
         let driver = Owned::new(tokio::spawn(driver));
         let one_way = Mutex::default();
-        Ok(GrpcConnection(Arc::new(Inner { shared, config, codecs, scheme, authority, one_way, _driver: driver })))
+        let inner = Inner { shared, flavour, config, codecs, scheme, authority, one_way, _driver: driver };
+        Ok(GrpcConnection(Arc::new(inner)))
     }
 }
 

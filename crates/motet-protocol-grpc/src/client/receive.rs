@@ -14,8 +14,9 @@ use motet_core::{Codecs, Metadata, Result, Status};
 
 use super::{connection::Shared, failure, head::no_status};
 use crate::{
+    flavour::Flavour,
     messages::Messages,
-    wire::{metadata, status},
+    wire::{connect, metadata, status, web},
 };
 
 /// The body of a reply.
@@ -59,9 +60,26 @@ impl Body for ReplyBody {
 ///
 /// # Errors
 /// The status that the peer sent; Internal when there is none.
-pub(super) fn end(messages: &mut Messages<ReplyBody>, head: Option<HeaderMap>, codecs: &Codecs) -> Result<Metadata> {
-    // A head that was all there is holds the trailers.
-    let Some(trailers) = messages.take_trailers().or(head) else { return Err(no_status()) };
+pub(super) fn end(
+    flavour: Flavour,
+    messages: &mut Messages<ReplyBody>,
+    head: Option<HeaderMap>,
+    codecs: &Codecs,
+) -> Result<Metadata> {
+    let trailers = match (flavour, messages.take_end()) {
+        (Flavour::Connect, None) => return Err(Status::internal("the peer ended the stream without saying how")),
+        (Flavour::Connect, Some(end)) => {
+            let (error, trailing) = connect::read_end(&end, codecs)?;
+            return match error {
+                None => Ok(trailing),
+                Some(status) => Err(status.with_metadata(trailing)),
+            };
+        }
+        (_, Some(block)) => Some(web::read_trailers(&block)?),
+        // A head that was all there is holds the trailers.
+        (_, None) => messages.take_trailers().or(head),
+    };
+    let trailers = trailers.ok_or_else(no_status)?;
     match status::read(&trailers, codecs) {
         Ok(None) => metadata::read(&trailers),
         Ok(Some(status)) => Err(status),

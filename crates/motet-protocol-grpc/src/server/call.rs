@@ -14,12 +14,16 @@ use motet_http::{Body, Door};
 
 use super::{
     GrpcServer,
-    flavour::Flavour,
     head::{self, RequestHead},
     respond,
     writer::Writer,
 };
-use crate::{messages::Messages, wire::web::TextDecoder, within::within};
+use crate::{
+    flavour::Flavour,
+    messages::Messages,
+    wire::{micro, web::TextDecoder},
+    within::within,
+};
 
 /// Answers a request.
 pub(super) async fn serve(server: GrpcServer, flavour: Flavour, head: Parts, body: Body, door: Door) -> Response<Body> {
@@ -39,17 +43,22 @@ async fn start(
     door: &Door,
     writer: &mut Writer,
 ) -> Result<Reply> {
+    if micro::is_caller(&head.headers) {
+        writer.for_go_micro();
+    }
     let dispatcher = door.dispatcher();
     let not_run = |status: Status| status.with_executed(Executed::No);
     let head_read = RequestHead::read(head, flavour, dispatcher.codecs()).map_err(not_run)?;
-    let RequestHead { codec, compression, accepted, timeout, metadata, one_way } = head_read;
+    let RequestHead { codec, compression, accepted, timeout, metadata, one_way, micro } = head_read;
     writer.answer_in(codec.clone(), accepted);
     let route = server.route(head.uri.path(), dispatcher)?;
     let limit = server.config.max_message;
-    let mut messages = Messages::new(RequestBody::new(body, flavour), compression, limit).within(&server.budget);
+    let body = RequestBody::new(body, flavour);
+    let messages = Messages::new(body, compression, limit).within(&server.budget);
+    let mut messages = messages.paced(server.config.message_timeout);
     let method = route.method().clone();
     if method.kind.client_streams() {
-        let requests = RequestStream { messages: Some(messages), codec: codec.clone() };
+        let requests = RequestStream { messages: Some(messages), codec: codec.clone(), door: door.clone() };
         let body = CallBody::Stream(Streaming::new(requests));
         let mut call = head::call(&route, door, codec, timeout, metadata, body);
         if server.is_own(&route) {
@@ -58,7 +67,8 @@ async fn start(
         return motet_http::run(&route, call).await;
     }
     let deadline = route.deadline(timeout);
-    let message = within(deadline, &method.path, only(&mut messages)).await.map_err(not_run)?;
+    let message = within(deadline, &method.path, only(&mut messages, micro && method.kind.server_streams())).await;
+    let message = message.and_then(|message| door.count(message)).map_err(not_run)?;
     drop(messages);
     let body = CallBody::One(Payload::encoded(message, codec.clone()));
     let call = head::call(&route, door, codec, timeout, metadata, body);
@@ -69,10 +79,14 @@ async fn start(
     motet_http::run(&route, call).await
 }
 
-/// The one message of a request.
-async fn only(messages: &mut Messages<RequestBody>) -> Result<Bytes> {
+/// The one message of a request. go-micro's clients leave theirs `open` behind it: they open all streams
+/// as if both sides sent many.
+async fn only(messages: &mut Messages<RequestBody>, open: bool) -> Result<Bytes> {
     let message = messages.next().await.transpose()?;
     let message = message.ok_or_else(|| Status::internal("the request has no message"))?;
+    if open {
+        return Ok(message);
+    }
     match messages.next().await.transpose()? {
         None => Ok(message),
         Some(_) => Err(Status::internal("the request has a second message where one is expected")),
@@ -80,7 +94,7 @@ async fn only(messages: &mut Messages<RequestBody>) -> Result<Bytes> {
 }
 
 /// Runs a call that wants no reply, whatever becomes of its caller.
-fn run_one_way(route: &Route, mut call: Call, drain: &Drain) {
+pub(super) fn run_one_way(route: &Route, mut call: Call, drain: &Drain) {
     call.one_way = true;
     let running = route.call(call);
     let path = route.method().path.clone();
@@ -123,6 +137,7 @@ impl http_body::Body for RequestBody {
 struct RequestStream {
     messages: Option<Messages<RequestBody>>,
     codec: Codec,
+    door: Door,
 }
 
 impl Stream for RequestStream {
@@ -131,7 +146,7 @@ impl Stream for RequestStream {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         let Some(messages) = &mut this.messages else { return Poll::Ready(None) };
-        let item = ready!(messages.poll_message(cx));
+        let item = ready!(messages.poll_message(cx)).map(|item| item.and_then(|bytes| this.door.count(bytes)));
         if !matches!(item, Some(Ok(_))) {
             this.messages = None;
         }

@@ -1,6 +1,6 @@
 //! Connect's unary calls: the body is the message, errors are JSON with an HTTP status.
 
-use std::{borrow::Cow, time::Duration};
+use std::borrow::Cow;
 
 use base64::{
     Engine,
@@ -15,8 +15,11 @@ use http::{
 use motet_core::{Body as CallBody, Codec, Codecs, Executed, Kind, Metadata, Payload, Reply, Result, Status};
 use motet_http::{Body, Door};
 
-use super::{GrpcServer, head};
-use crate::wire::{Compression, connect, connect_http_status, metadata, percent_decode};
+use super::{GrpcServer, call::run_one_way, head};
+use crate::{
+    content,
+    wire::{Compression, connect, connect_http_status, metadata, percent_decode, status},
+};
 
 /// Base64 as URLs have it, read with and without padding.
 const URL_BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -63,18 +66,22 @@ async fn answer(server: &GrpcServer, head: &Parts, body: Body, door: &Door, code
     let limit = server.config.max_message;
     let message = match asked.message {
         Some(message) => message,
-        None => body.read_all(limit, read_time(door)).await.map_err(not_run)?,
+        None => door.read_all(body, limit).await.map_err(not_run)?,
     };
     let message = match asked.compression {
-        Some(compression) => compression.decompress(&message, limit).map_err(not_run)?,
+        Some(compression) => {
+            let whole = compression.decompress(&message, limit).map_err(not_run)?;
+            door.count(whole).map_err(not_run)?
+        }
         None => message,
     };
     let body = CallBody::One(Payload::encoded(message, asked.codec.clone()));
-    motet_http::run(&route, head::call(&route, door, asked.codec, timeout, metadata, body)).await
-}
-
-fn read_time(door: &Door) -> Duration {
-    door.config().body_timeout
+    let call = head::call(&route, door, asked.codec, timeout, metadata, body);
+    if head.headers.contains_key(metadata::ONE_WAY) {
+        run_one_way(&route, call, door.drain());
+        return Ok(Reply::one(Payload::encoded(Bytes::new(), Codec::RAW)));
+    }
+    motet_http::run(&route, call).await
 }
 
 /// What a request says of its message.
@@ -88,7 +95,7 @@ struct Asked {
 impl Asked {
     fn of_headers(content_type: Option<&str>, encoding: Option<&str>, codecs: &Codecs) -> Result<Asked> {
         let compression = encoding.map(Compression::named).transpose()?.flatten();
-        Ok(Asked { codec: codec(content_type.unwrap_or_default(), codecs)?, compression, message: None })
+        Ok(Asked { codec: content::bare_codec(content_type.unwrap_or_default(), codecs)?, compression, message: None })
     }
 
     fn of_query(query: &str, codecs: &Codecs) -> Result<Asked> {
@@ -103,28 +110,10 @@ impl Asked {
             _ => message,
         };
         Ok(Asked {
-            codec: codec(&format!("application/{}", text("encoding")), codecs)?,
+            codec: content::bare_codec(&format!("application/{}", text("encoding")), codecs)?,
             compression: Compression::named(&percent_decode(&text("compression")))?,
             message: Some(message.into()),
         })
-    }
-}
-
-/// `application/proto` is Connect's name for protobuf.
-fn codec(content_type: &str, codecs: &Codecs) -> Result<Codec> {
-    let name = content_type.split(';').next().unwrap_or_default().trim();
-    match name.eq_ignore_ascii_case("application/proto") {
-        true => Ok(Codec::PROTOBUF),
-        false => codecs.find(name),
-    }
-}
-
-fn content_type(codec: &Codec) -> HeaderValue {
-    match *codec == Codec::PROTOBUF {
-        true => HeaderValue::from_static("application/proto"),
-        false => {
-            HeaderValue::from_str(codec.content_type()).unwrap_or(HeaderValue::from_static("application/octet-stream"))
-        }
     }
 }
 
@@ -151,7 +140,7 @@ fn with_reply(server: &GrpcServer, head: &Parts, reply: Reply, codec: &Codec) ->
         None => Body::from(bytes),
     });
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, content_type(&codec));
+    headers.insert(CONTENT_TYPE, content::bare_value(&codec));
     if let Some((name, _)) = small {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
     }
@@ -161,7 +150,7 @@ fn with_reply(server: &GrpcServer, head: &Parts, reply: Reply, codec: &Codec) ->
 }
 
 fn put_trailing(trailing: &Metadata, headers: &mut http::HeaderMap) {
-    metadata::write_prefixed(trailing, headers, "trailer-");
+    metadata::write_prefixed(trailing, headers, connect::TRAILER);
 }
 
 fn with_error(status: &Status, codec: &Codec) -> Response<Body> {
@@ -169,6 +158,7 @@ fn with_error(status: &Status, codec: &Codec) -> Response<Body> {
     *response.status_mut() =
         StatusCode::from_u16(connect_http_status(status.code())).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    status::write_hints(status, response.headers_mut());
     put_trailing(status.metadata(), response.headers_mut());
     response
 }

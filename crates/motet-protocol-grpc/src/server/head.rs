@@ -7,14 +7,11 @@ use motet_core::{Body, Call, CallOptions, Codec, Codecs, Context, Metadata, Resu
 use motet_http::Door;
 use tokio::time::Instant;
 
-use super::flavour::Flavour;
 use crate::{
     content,
-    wire::{Compression, connect, metadata, timeout},
+    flavour::Flavour,
+    wire::{Compression, connect, metadata, micro, timeout},
 };
-
-/// Says that no reply is wanted.
-const ONE_WAY: HeaderName = HeaderName::from_static("motet-one-way");
 
 /// What the head of a request says.
 pub(super) struct RequestHead {
@@ -26,6 +23,8 @@ pub(super) struct RequestHead {
     pub(super) timeout: Option<Duration>,
     pub(super) metadata: Metadata,
     pub(super) one_way: bool,
+    /// Whether the caller is go-micro's.
+    pub(super) micro: bool,
 }
 
 impl RequestHead {
@@ -35,26 +34,29 @@ impl RequestHead {
     /// Unimplemented for a codec or compression that is not spoken here, Internal for a malformed
     /// timeout or metadata.
     pub(super) fn read(head: &Parts, flavour: Flavour, codecs: &Codecs) -> Result<RequestHead> {
-        let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
-        let (encoding, accepts) = match flavour {
-            Flavour::Connect => ("connect-content-encoding", "connect-accept-encoding"),
-            _ => ("grpc-encoding", "grpc-accept-encoding"),
-        };
-        let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let text = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
+        let content_type = text(CONTENT_TYPE).unwrap_or_default();
+        // A value that is no text is malformed, not absent.
+        let timeout = head.headers.get(flavour.timeout()).map(|value| value.to_str().unwrap_or_default());
         let timeout = match flavour {
-            Flavour::Connect => text("connect-timeout-ms").map(connect::parse_timeout).transpose()?,
-            // A value that is no text is malformed, not absent.
-            _ => {
-                head.headers.get("grpc-timeout").map(|v| timeout::parse(v.to_str().unwrap_or_default())).transpose()?
-            }
+            Flavour::Connect => timeout.map(connect::parse_timeout).transpose()?,
+            _ => timeout.map(timeout::parse).transpose()?,
         };
+        let (micro, mut metadata) = (micro::is_caller(&head.headers), metadata::read(&head.headers)?);
+        let mut timeout = timeout;
+        if micro {
+            timeout = timeout.or_else(|| micro::timeout(&head.headers));
+            metadata.remove(micro::X_CONTENT_TYPE);
+            metadata.remove(micro::TIMEOUT);
+        }
         Ok(RequestHead {
             codec: content::codec(content_type, flavour.content_type(), codecs)?,
-            compression: text(encoding).map(Compression::named).transpose()?.flatten(),
-            accepted: text(accepts).and_then(Compression::accepted),
+            compression: text(flavour.encoding()).map(Compression::named).transpose()?.flatten(),
+            accepted: text(flavour.accept_encoding()).and_then(Compression::accepted),
             timeout,
-            metadata: metadata::read(&head.headers)?,
-            one_way: head.headers.contains_key(ONE_WAY),
+            one_way: head.headers.contains_key(metadata::ONE_WAY),
+            metadata,
+            micro,
         })
     }
 }

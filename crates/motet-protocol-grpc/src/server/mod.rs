@@ -1,9 +1,9 @@
 //! The server side: gRPC, gRPC-Web and Connect behind the HTTP door.
 
+mod asked;
 mod built_in;
 mod call;
 mod connect;
-mod flavour;
 mod head;
 mod respond;
 mod writer;
@@ -22,7 +22,7 @@ use crate::{
         reflection::{self, Described, MayAsk},
     },
 };
-use flavour::Asked;
+use asked::Asked;
 
 /// The server side of gRPC, gRPC-Web and Connect: everything that the App serves, under its protobuf
 /// names such as `/greeter.Greeter/Hello`.
@@ -115,12 +115,18 @@ impl HttpProtocol for GrpcServer {
         }
         let content_type = head.headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
         match content_type {
-            Some(name) if head.method == Method::POST => Asked::claims(name, head, || {
+            Some(name) if head.method == Method::POST => Asked::claims(name, head, door.has_mounts(), || {
                 let path = head.uri.path().strip_prefix('/').unwrap_or_default();
                 door.dispatcher().find_proto(path).or_else(|| self.own.find_proto(path)).is_some()
             }),
             _ => false,
         }
+    }
+
+    /// What no service that is mounted took is refused as gRPC refuses it.
+    fn offers(&self, head: &Parts, _: &Door) -> bool {
+        let content_type = head.headers.get(CONTENT_TYPE);
+        head.method == Method::POST && content_type.is_some_and(|name| Asked::speaks(name.as_bytes()))
     }
 
     fn handle(&self, request: Request<Body>, door: &Door) -> BoxFuture<'static, Response<Body>> {

@@ -15,7 +15,8 @@ use motet_core::{
 };
 use motet_http::Body;
 
-use super::{flavour::Flavour, writer::Writer};
+use super::writer::Writer;
+use crate::flavour::Flavour;
 
 /// How many bytes of small messages are sent together.
 const BATCH: usize = 16 << 10;

@@ -2,22 +2,17 @@
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Response,
+    HeaderMap, HeaderValue, Response,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 use motet_core::{Codec, Metadata, Payload, Result, Status};
 use motet_http::Body;
 
-use super::flavour::Flavour;
 use crate::{
-    GrpcConfig, content,
+    GrpcConfig,
+    flavour::Flavour,
     wire::{CONNECT_END, Compression, connect, metadata, put_frame, put_message, status, web},
 };
-
-const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
-const GRPC_ACCEPT: HeaderName = HeaderName::from_static("grpc-accept-encoding");
-const CONNECT_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
-const CONNECT_ACCEPT: HeaderName = HeaderName::from_static("connect-accept-encoding");
 
 /// How the answer to a request is written.
 pub(super) struct Writer {
@@ -27,6 +22,8 @@ pub(super) struct Writer {
     limit: usize,
     compress_above: Option<usize>,
     compression: Option<Compression>,
+    /// Whether the caller is go-micro's, which understands errors of its own only.
+    micro: bool,
 }
 
 impl Writer {
@@ -37,6 +34,7 @@ impl Writer {
             limit: config.max_message,
             compress_above: config.compress_above,
             compression: None,
+            micro: false,
         }
     }
 
@@ -46,14 +44,18 @@ impl Writer {
         self.compression = accepted.filter(|_| self.compress_above.is_some());
     }
 
+    /// Sets that the caller is go-micro's.
+    pub(super) fn for_go_micro(&mut self) {
+        self.micro = true;
+    }
+
     /// The head of an answer whose messages are in `codec`.
     pub(super) fn head(&self, codec: &Codec, initial: Option<&Metadata>) -> Response<Body> {
         let mut response = Response::new(Body::empty());
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, self.content_type(codec));
+        headers.insert(CONTENT_TYPE, self.flavour.content_type_of(codec));
         if let Some(compression) = self.compression {
-            let name = if self.flavour == Flavour::Connect { CONNECT_ENCODING } else { GRPC_ENCODING };
-            headers.insert(name, HeaderValue::from_static(compression.name()));
+            headers.insert(self.flavour.encoding(), HeaderValue::from_static(compression.name()));
         }
         if let Some(initial) = initial {
             metadata::write(initial, headers);
@@ -61,24 +63,9 @@ impl Writer {
         response
     }
 
-    fn content_type(&self, codec: &Codec) -> HeaderValue {
-        match self.flavour {
-            Flavour::Grpc => content::value(codec),
-            // Connect has no name without a codec, and its own for protobuf.
-            Flavour::Connect if *codec == Codec::PROTOBUF => HeaderValue::from_static("application/connect+proto"),
-            Flavour::Web if *codec == Codec::PROTOBUF => HeaderValue::from_static("application/grpc-web+proto"),
-            Flavour::WebText if *codec == Codec::PROTOBUF => {
-                HeaderValue::from_static("application/grpc-web-text+proto")
-            }
-            flavour => HeaderValue::from_str(&content::name(codec, flavour.content_type()))
-                .unwrap_or(HeaderValue::from_static("application/octet-stream")),
-        }
-    }
-
     /// Says what is read here, on the answer to a request in what is not.
     pub(super) fn name_accepted(&self, headers: &mut HeaderMap) {
-        let name = if self.flavour == Flavour::Connect { CONNECT_ACCEPT } else { GRPC_ACCEPT };
-        headers.insert(name, HeaderValue::from_static(Compression::ACCEPTED));
+        headers.insert(self.flavour.accept_encoding(), HeaderValue::from_static(Compression::ACCEPTED));
         headers.remove(CONTENT_ENCODING);
     }
 
@@ -110,6 +97,7 @@ impl Writer {
         let mut trailers = HeaderMap::new();
         match end {
             None => status::write_ok(&mut trailers),
+            Some(end) if self.micro => status::write_micro(end, &mut trailers),
             Some(end) => status::write(end, &self.codec, &mut trailers),
         }
         metadata::write(trailing, &mut trailers);

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use motet_core::{Call, Code, Codec, Context, Dispatcher, Kind, MessageType, Payload, Reply, Result, Service, Status};
 use motet_proto::Files;
-use prost::{Message, Oneof};
 
 use super::{handler, service};
+use crate::wire::reflection::{
+    Answer, Asked, ErrorAnswer, FileList, NumberList, Request, Response, ServiceList, ServiceName,
+};
 
 const V1: &[u8] = include_bytes!("../../proto/reflection_v1.binpb");
 const V1_ALPHA: &[u8] = include_bytes!("../../proto/reflection_v1alpha.binpb");
@@ -29,92 +30,6 @@ pub(crate) fn services(may_ask: &MayAsk) -> [Service; 2] {
         )
     };
     [make("grpc.reflection.v1.ServerReflection", V1), make("grpc.reflection.v1alpha.ServerReflection", V1_ALPHA)]
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Request {
-    #[prost(string, tag = "1")]
-    host: String,
-    #[prost(oneof = "Asked", tags = "3, 4, 5, 6, 7")]
-    asked: Option<Asked>,
-}
-
-#[derive(Clone, PartialEq, Oneof)]
-enum Asked {
-    #[prost(string, tag = "3")]
-    FileByName(String),
-    #[prost(string, tag = "4")]
-    FileWithSymbol(String),
-    #[prost(message, tag = "5")]
-    FileWithExtension(Extension),
-    #[prost(string, tag = "6")]
-    ExtensionNumbers(String),
-    #[prost(string, tag = "7")]
-    Services(String),
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Extension {
-    #[prost(string, tag = "1")]
-    of: String,
-    #[prost(int32, tag = "2")]
-    number: i32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Response {
-    #[prost(string, tag = "1")]
-    valid_host: String,
-    #[prost(message, tag = "2")]
-    original: Option<Request>,
-    #[prost(oneof = "Answer", tags = "4, 5, 6, 7")]
-    answer: Option<Answer>,
-}
-
-#[derive(Clone, PartialEq, Oneof)]
-enum Answer {
-    #[prost(message, tag = "4")]
-    Files(FileList),
-    #[prost(message, tag = "5")]
-    Numbers(NumberList),
-    #[prost(message, tag = "6")]
-    Services(ServiceList),
-    #[prost(message, tag = "7")]
-    Error(ErrorAnswer),
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct FileList {
-    #[prost(bytes = "bytes", repeated, tag = "1")]
-    files: Vec<Bytes>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct NumberList {
-    #[prost(string, tag = "1")]
-    of: String,
-    #[prost(int32, repeated, tag = "2")]
-    numbers: Vec<i32>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ServiceList {
-    #[prost(message, repeated, tag = "1")]
-    services: Vec<ServiceName>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ServiceName {
-    #[prost(string, tag = "1")]
-    name: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ErrorAnswer {
-    #[prost(int32, tag = "1")]
-    code: i32,
-    #[prost(string, tag = "2")]
-    message: String,
 }
 
 async fn info(may_ask: MayAsk, call: Call) -> Result<Reply> {

@@ -12,8 +12,11 @@ use super::{
     connect_code, connect_name,
     metadata::{self, BASE64},
     rpc::Any,
-    status::{MAX_DETAILS, details, with_details},
+    status::{MAX_DETAILS, details, read_hints, with_details, write_hints},
 };
+
+/// What stands before the keys of trailing metadata in the head of a unary answer.
+pub const TRAILER: &str = "trailer-";
 
 /// The most keys of metadata that an end of stream may have.
 const MAX_KEYS: usize = 256;
@@ -61,6 +64,9 @@ pub fn read_error(body: &[u8], codecs: &Codecs) -> Option<Status> {
 pub fn write_end(status: Option<&Status>, trailing: &Metadata, codec: &Codec) -> Vec<u8> {
     let mut headers = HeaderMap::new();
     metadata::write(trailing, &mut headers);
+    if let Some(status) = status {
+        write_hints(status, &mut headers);
+    }
     let mut all = BTreeMap::<String, Vec<String>>::new();
     for (name, value) in &headers {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -75,6 +81,10 @@ pub fn write_end(status: Option<&Status>, trailing: &Metadata, codec: &Codec) ->
 /// Internal when it is not what it has to be.
 pub fn read_end(body: &[u8], codecs: &Codecs) -> Result<(Option<Status>, Metadata)> {
     let bad = || Status::internal("the end of the stream is not the JSON that Connect has there");
+    // A list would be read as an object, field by field: an empty one as success.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(bad());
+    }
     let end: End = serde_json::from_slice(body).map_err(|_| bad())?;
     let mut headers = HeaderMap::new();
     for (name, values) in end.metadata.iter().take(MAX_KEYS) {
@@ -84,7 +94,16 @@ pub fn read_end(body: &[u8], codecs: &Codecs) -> Result<(Option<Status>, Metadat
         }
     }
     let metadata = metadata::read(&headers)?;
-    Ok((end.error.map(|error| error.status(codecs)), metadata))
+    Ok((end.error.map(|error| read_hints(error.status(codecs), &headers)), metadata))
+}
+
+/// The metadata in the head of a unary answer: initial, and trailing.
+///
+/// # Errors
+/// As [`metadata::read`].
+pub fn read_metadata(headers: &HeaderMap) -> Result<(Metadata, Metadata)> {
+    let initial = metadata::read_keys(headers, |name| (!name.starts_with(TRAILER)).then_some(name))?;
+    Ok((initial, metadata::read_keys(headers, |name| name.strip_prefix(TRAILER))?))
 }
 
 /// Reads `connect-timeout-ms`: at most ten digits.
@@ -97,6 +116,13 @@ pub fn parse_timeout(text: &str) -> Result<Duration> {
     millis
         .map(Duration::from_millis)
         .ok_or_else(|| Status::invalid_argument("malformed connect-timeout-ms: it is 1 to 10 digits"))
+}
+
+/// Writes `connect-timeout-ms`: whole milliseconds and never less than is left, so that the caller's own
+/// clock runs out first; at most ten digits.
+pub fn format_timeout(timeout: Duration) -> String {
+    const MOST: u128 = 9_999_999_999;
+    timeout.as_nanos().div_ceil(1_000_000).clamp(1, MOST).to_string()
 }
 
 impl Error {
@@ -154,9 +180,29 @@ mod tests {
         assert_eq!((error, metadata), (Some(status()), trailing));
         assert_eq!(write_end(None, &Metadata::new(), &Codec::JSON), b"{}");
         assert_eq!(read_end(b"{}", &Codecs::default()), Ok((None, Metadata::new())));
-        for body in [&b""[..], b"7", br#"{"metadata":{"a b":["x"]}}"#] {
+        for body in [&b""[..], b"7", b"[]", b"null", br#"{"metadata":{"a b":["x"]}}"#] {
             assert_eq!(read_end(body, &Codecs::default()).expect_err("refused").code(), Code::Internal);
         }
+    }
+
+    #[test]
+    fn whether_it_ran_travels_with_the_end_of_a_stream() {
+        let refused = Status::unavailable("busy")
+            .with_executed(motet_core::Executed::No)
+            .with_retry_after(Duration::from_millis(70));
+        let end = write_end(Some(&refused), &Metadata::new(), &Codec::JSON);
+        let (error, metadata) = read_end(&end, &Codecs::default()).expect("valid");
+        let error = error.expect("an error");
+        assert_eq!((error.executed(), error.retry_after()), (refused.executed(), refused.retry_after()));
+        assert_eq!(metadata, Metadata::new());
+    }
+
+    #[test]
+    fn a_timeout_is_written_a_little_longer_and_never_as_none() {
+        for (nanos, text) in [(0, "1"), (1, "1"), (1_000_000, "1"), (1_000_001, "2"), (1_500_000_000, "1500")] {
+            assert_eq!(format_timeout(Duration::from_nanos(nanos)), text);
+        }
+        assert!(parse_timeout(&format_timeout(Duration::MAX)).is_ok());
     }
 
     #[test]

@@ -18,6 +18,9 @@ pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
+/// Says that no reply is wanted.
+pub(crate) const ONE_WAY: HeaderName = HeaderName::from_static("motet-one-way");
+
 /// Whether a header is the protocol's own business or the connection's, and no metadata.
 fn is_reserved(name: &str) -> bool {
     if name.starts_with("grpc-") {
@@ -41,6 +44,8 @@ fn is_reserved(name: &str) -> bool {
             | "upgrade"
             | "trailer"
     ) || name.starts_with("connect-")
+        || name.starts_with("motet-")
+        || name == "x-grpc-web"
 }
 
 /// The metadata among headers or trailers. What is no metadata key is passed over.
@@ -49,14 +54,14 @@ fn is_reserved(name: &str) -> bool {
 /// Internal for bad base64, InvalidArgument for text that is no UTF-8, ResourceExhausted past the
 /// limits of [`Metadata`].
 pub fn read(headers: &HeaderMap) -> Result<Metadata> {
-    read_prefixed(headers, "")
+    read_keys(headers, Some)
 }
 
-/// As [`read`], of the headers with this prefix, which is taken off.
-pub(crate) fn read_prefixed(headers: &HeaderMap, prefix: &str) -> Result<Metadata> {
+/// As [`read`], of the headers for which `key_of` has a key.
+pub(crate) fn read_keys<'a>(headers: &'a HeaderMap, key_of: impl Fn(&'a str) -> Option<&'a str>) -> Result<Metadata> {
     let mut metadata = Metadata::new();
     for (name, value) in headers {
-        let Some(key) = name.as_str().strip_prefix(prefix) else { continue };
+        let Some(key) = key_of(name.as_str()) else { continue };
         if is_reserved(key) || !is_key(key) {
             continue;
         }

@@ -3,14 +3,16 @@
 //! Everything here is a function of bytes: no socket, no task, no clock. [`FrameDecoder`] cuts a body
 //! into messages however it was split, [`Compression`] packs and unpacks them within a limit,
 //! [`metadata`], [`timeout`] and [`status`] go between headers and the values of `motet-core`,
-//! [`web`] and [`connect`] hold what those two flavours do differently.
+//! [`reflection`] is what a reflection service is asked, [`web`] and [`connect`] hold what those two flavours do differently.
 
 mod code;
 mod compress;
 pub mod connect;
 mod frame;
 pub mod metadata;
+pub(crate) mod micro;
 mod percent;
+pub mod reflection;
 pub mod rpc;
 pub mod status;
 pub mod timeout;

@@ -9,7 +9,7 @@ use prost::Message;
 
 use super::{
     metadata::{self, BASE64},
-    percent_decode, percent_encode,
+    micro, percent_decode, percent_encode,
     rpc::{Any, BAD_REQUEST, DETAILS, Details, ERROR_INFO, ErrorInfo, RpcStatus},
 };
 
@@ -35,24 +35,22 @@ pub fn write_ok(trailers: &mut HeaderMap) {
 
 /// Adds a status, without its metadata. `codec` is the call's: it carries the details.
 pub fn write(status: &Status, codec: &Codec, trailers: &mut HeaderMap) {
+    write_with(status, details(status, codec), trailers);
+}
+
+/// As [`write`], for a caller of go-micro.
+pub(crate) fn write_micro(status: &Status, trailers: &mut HeaderMap) {
+    write_with(status, vec![micro::detail(status, cut_text(status.message()))], trailers);
+}
+
+fn write_with(status: &Status, details: Vec<Any>, trailers: &mut HeaderMap) {
     trailers.insert(GRPC_STATUS, HeaderValue::from(u16::from(status.code().number())));
     if !status.message().is_empty()
         && let Ok(text) = HeaderValue::from_str(&cut(&percent_encode(status.message())))
     {
         trailers.insert(GRPC_MESSAGE, text);
     }
-    if let Some(wait) = status.retry_after() {
-        trailers.insert(PUSHBACK, HeaderValue::from(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)));
-    }
-    let executed = match status.executed() {
-        Executed::Yes => Some("yes"),
-        Executed::No => Some("no"),
-        Executed::Unknown => None,
-    };
-    if let Some(executed) = executed {
-        trailers.insert(EXECUTED, HeaderValue::from_static(executed));
-    }
-    let details = details(status, codec);
+    write_hints(status, trailers);
     if !details.is_empty() {
         let whole =
             RpcStatus { code: status.code().number().into(), message: cut_text(status.message()).to_owned(), details };
@@ -62,6 +60,33 @@ pub fn write(status: &Status, codec: &Codec, trailers: &mut HeaderMap) {
         {
             trailers.insert(GRPC_DETAILS, value);
         }
+    }
+}
+
+/// Adds what a status says of another try: when, and whether the call ran.
+pub(crate) fn write_hints(status: &Status, headers: &mut HeaderMap) {
+    if let Some(wait) = status.retry_after() {
+        headers.insert(PUSHBACK, HeaderValue::from(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)));
+    }
+    let executed = match status.executed() {
+        Executed::Yes => "yes",
+        Executed::No => "no",
+        Executed::Unknown => return,
+    };
+    headers.insert(EXECUTED, HeaderValue::from_static(executed));
+}
+
+/// Adds to a status what [`write_hints`] wrote.
+pub(crate) fn read_hints(mut status: Status, headers: &HeaderMap) -> Status {
+    let executed = match headers.get(EXECUTED).map(HeaderValue::as_bytes) {
+        Some(b"yes") => Executed::Yes,
+        Some(b"no") => Executed::No,
+        _ => Executed::Unknown,
+    };
+    status = status.with_executed(executed);
+    match headers.get(PUSHBACK).and_then(|wait| wait.to_str().ok()?.parse().ok()) {
+        Some(wait) => status.with_retry_after(Duration::from_millis(wait)),
+        None => status,
     }
 }
 
@@ -121,17 +146,8 @@ pub fn read(trailers: &HeaderMap, codecs: &Codecs) -> Result<Option<Status>, Mis
             .map_or(Code::Unknown, Code::from_number),
     };
     let message = trailers.get(GRPC_MESSAGE).map(|text| String::from_utf8_lossy(text.as_bytes()).into_owned());
-    let mut status = Status::new(code, message.map_or(String::new(), |text| percent_decode(&text).into_owned()));
-    let executed = match trailers.get(EXECUTED).map(HeaderValue::as_bytes) {
-        Some(b"yes") => Executed::Yes,
-        Some(b"no") => Executed::No,
-        _ => Executed::Unknown,
-    };
-    status = status.with_executed(executed);
-    let pushback = trailers.get(PUSHBACK).and_then(|wait| wait.to_str().ok()?.parse().ok());
-    if let Some(wait) = pushback {
-        status = status.with_retry_after(Duration::from_millis(wait));
-    }
+    let status = Status::new(code, message.map_or(String::new(), |text| percent_decode(&text).into_owned()));
+    let mut status = read_hints(status, trailers);
     if let Some(details) = trailers.get(GRPC_DETAILS).and_then(|value| BASE64.decode(value.as_bytes()).ok())
         && let Ok(whole) = RpcStatus::decode(&details[..])
     {
@@ -160,6 +176,7 @@ pub(crate) fn with_details(mut status: Status, details: Vec<Any>, codecs: &Codec
             BAD_REQUEST if status.details().is_none() => {
                 status = status.with_details(Payload::encoded(any.value, Codec::PROTOBUF));
             }
+            micro::ERROR => status = micro::with_detail(status, &any.value),
             DETAILS => {
                 if let Ok(own) = Details::decode(any.value)
                     && let Ok(codec) = codecs.find(&own.content_type)

@@ -8,7 +8,7 @@ use h2::client::SendRequest;
 use http::{HeaderMap, Request, Response};
 use motet::{Client, ClientConfig, Context, Result, RpcError, Server, Status, Streaming, TcpTransport};
 use motet_http::{HttpConfig, HttpServer};
-use motet_protocol_grpc::{GrpcClient, GrpcConfig, GrpcServer};
+use motet_protocol_grpc::{ConnectClient, GrpcClient, GrpcConfig, GrpcServer, GrpcWebClient};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -99,11 +99,18 @@ pub async fn serve(config: GrpcConfig) -> (Server, String) {
 
 /// A client by gRPC.
 pub fn client(address: &str, config: GrpcConfig) -> GreeterClient {
+    client_by("grpc", address, config)
+}
+
+/// A client by `grpc`, `grpc-web` or `connect`.
+pub fn client_by(scheme: &str, address: &str, config: GrpcConfig) -> GreeterClient {
     let mut calls = ClientConfig::default();
     calls.retries = 0;
     let builder = Client::builder().config(calls).transport(Arc::new(TcpTransport::new()));
-    let client = builder.protocol(Arc::new(GrpcClient::new(config))).build();
-    GreeterClient::new(client.to(format!("grpc://{address}")).expect("an address"))
+    let builder = builder.protocol(Arc::new(GrpcClient::new(config.clone())));
+    let builder = builder.protocol(Arc::new(GrpcWebClient::new(config.clone())));
+    let client = builder.protocol(Arc::new(ConnectClient::new(config))).build();
+    GreeterClient::new(client.to(format!("{scheme}://{address}")).expect("an address"))
 }
 
 /// HTTP/2 without gRPC.

@@ -11,6 +11,8 @@
 
 mod metrics;
 mod openapi;
+mod schema;
+mod scrub;
 
 use std::sync::Arc;
 
@@ -22,6 +24,7 @@ use serde_json::Value;
 
 pub use metrics::metrics;
 pub use openapi::openapi;
+pub use scrub::scrubbed;
 
 /// What the built-in paths ask of the process that they are part of.
 pub trait Insight: Send + Sync + 'static {
@@ -74,6 +77,10 @@ pub(crate) enum Page {
     Try,
 }
 
+/// The short forms of the built-in paths; before each, `/-` makes the long one, which is always there.
+pub const SHORT_FORMS: [&str; 7] =
+    ["/health/live", "/health/ready", "/health", "/metrics", "/services", "/openapi.json", "/try"];
+
 /// The built-in page of a path, in its long or short form.
 pub(crate) fn page(path: &str) -> Option<Page> {
     Some(match path.strip_prefix("/-").unwrap_or(path) {
@@ -123,12 +130,12 @@ pub(crate) fn answer(
     })
 }
 
-/// The user's own services, sorted by name.
+/// The user's own services, sorted by name, without values of sensitive fields.
 fn services(door: &Door) -> Vec<Arc<ServiceDescriptor>> {
     let mut services = door.dispatcher().services();
     services.retain(|service| !service.name.starts_with("motet."));
     services.sort_by(|a, b| a.name.cmp(&b.name));
-    services
+    services.iter().map(|service| Arc::new(scrubbed(service))).collect()
 }
 
 fn try_page() -> Response<Body> {
@@ -151,4 +158,18 @@ fn typed(text: String, kind: &'static str) -> Response<Body> {
     answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_short_form_has_its_long_one() {
+        for path in SHORT_FORMS {
+            assert!(page(path).is_some(), "{path}");
+            assert_eq!(page(path), page(&format!("/-{path}")));
+        }
+        assert_eq!((page("/"), page("/-/"), page("/-/-/metrics")), (None, None, None));
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use motet_core::{BodyShape, Codec, Family, Kind, MethodDescriptor, ServiceDescriptor};
 use serde_json::{Map, Value, json};
 
+use super::schema::for_openapi;
 use crate::bind::{property, resolve};
 
 /// Describes services as OpenAPI 3.1 (<https://spec.openapis.org/oas/v3.1.1.html>): paths, declared
@@ -50,13 +51,14 @@ struct Way {
 }
 
 fn ways(method: &MethodDescriptor) -> Vec<Way> {
-    let own = Way { verb: "POST".to_owned(), path: format!("/{}", method.path), parameters: Vec::new() };
+    let own = |verb: &str| Way { verb: verb.to_owned(), path: format!("/{}", method.path), parameters: Vec::new() };
+    let asked = method.options.safe.then(|| own("GET"));
     let declared = method.options.http.iter().map(|route| {
         let names = route.path.split('{').skip(1).filter_map(|part| part.split('}').next());
         let parameters = names.map(|name| name.trim_start_matches('*').to_owned()).collect();
         Way { verb: route.verb.clone(), path: route.path.replace("{*", "{"), parameters }
     });
-    std::iter::once(own).chain(declared).collect()
+    std::iter::once(own("POST")).chain(asked).chain(declared).collect()
 }
 
 fn operation(
@@ -66,8 +68,9 @@ fn operation(
     number: usize,
     schemas: &mut Schemas,
 ) -> Value {
-    let request = schemas.hoist(&method.request);
-    let reply = schemas.hoist(&method.reply);
+    let asked = for_openapi(&method.request);
+    let request = schemas.hoist(&asked);
+    let reply = schemas.hoist(&for_openapi(&method.reply));
     let id = format!("{}.{}", service.name, method.name);
     let mut operation = json!({
         "operationId": if number == 0 { id } else { format!("{id}.{number}") },
@@ -88,14 +91,16 @@ fn operation(
         operation["deprecated"] = true.into();
     }
     let bodiless = matches!(way.verb.as_str(), "GET" | "HEAD" | "DELETE");
-    let parameters = parameters(method, way, bodiless, schemas);
+    let parameters = parameters(&asked, way, bodiless, schemas);
     if !parameters.is_empty() {
         operation["parameters"] = parameters.into();
     }
     let streams = method.kind.client_streams();
     if !bodiless && (streams || method.request_shape != BodyShape::Empty) {
         let rest = without(request, &way.parameters);
-        operation["requestBody"] = json!({ "required": true, "content": contents(rest, streams, false) });
+        // Nothing at all is a stream of no messages, or the object without fields.
+        let needed = !streams && rest["required"].as_array().is_some_and(|names| !names.is_empty());
+        operation["requestBody"] = json!({ "required": needed, "content": contents(rest, streams, false) });
     }
     if method.kind != Kind::Unary {
         operation["x-motet-kind"] = json!(method.kind);
@@ -104,21 +109,19 @@ fn operation(
 }
 
 /// The fields that stand in path and query.
-fn parameters(method: &MethodDescriptor, way: &Way, bodiless: bool, schemas: &mut Schemas) -> Vec<Value> {
-    let root = resolve(&method.request, &method.request);
+fn parameters(request: &Value, way: &Way, bodiless: bool, schemas: &mut Schemas) -> Vec<Value> {
+    let root = resolve(request, request);
     let required = |name: &str| root["required"].as_array().is_some_and(|all| all.iter().any(|one| one == name));
     let mut all = Vec::new();
     for name in &way.parameters {
-        let schema = property(&method.request, name).cloned().unwrap_or_else(|| json!({ "type": "string" }));
-        all.push(
-            json!({ "name": name, "in": "path", "required": true, "schema": schemas.part(&method.request, &schema) }),
-        );
+        let schema = property(request, name).cloned().unwrap_or_else(|| json!({ "type": "string" }));
+        all.push(json!({ "name": name, "in": "path", "required": true, "schema": schemas.part(request, &schema) }));
     }
     let properties = root.get("properties").and_then(Value::as_object);
     for (name, schema) in
         properties.into_iter().flatten().filter(|(name, _)| bodiless && !way.parameters.contains(name))
     {
-        let schema = schemas.part(&method.request, schema);
+        let schema = schemas.part(request, schema);
         all.push(json!({ "name": name, "in": "query", "required": required(name), "schema": schema }));
     }
     all

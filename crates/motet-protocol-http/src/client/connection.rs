@@ -14,7 +14,7 @@ use motet_core::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::{HttpClientConfig, pool::Pool, reply, request};
+use super::{HttpClientConfig, pool::Pool, reply, request, silence::Silence};
 
 /// A node, as calls see it.
 pub(super) struct HttpConnection(Arc<Inner>);
@@ -27,6 +27,7 @@ pub(super) struct Inner {
     pub(super) scheme: &'static str,
     in_flight: AtomicUsize,
     closing: AtomicBool,
+    silence: Silence,
 }
 
 /// Counts a call until its end.
@@ -64,6 +65,7 @@ impl HttpConnection {
             scheme: if endpoint.tls { "https" } else { "http" },
             in_flight: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
+            silence: Silence::new(),
         })))
     }
 }
@@ -84,6 +86,7 @@ impl Connection for HttpConnection {
         match () {
             () if !self.0.pool.is_open() => ConnectionState::Closed,
             () if self.0.closing.load(Ordering::Relaxed) => ConnectionState::Draining,
+            () if self.0.silence.is_longer_than(self.0.config.suspect_after) => ConnectionState::Suspect,
             () => ConnectionState::Open,
         }
     }
@@ -108,7 +111,9 @@ async fn make(inner: &Arc<Inner>, call: Call, in_flight: InFlight) -> Result<Rep
     let inner = inner.clone();
     let bidi = method.kind == Kind::Bidi;
     let answered = async move {
+        let awaited = inner.silence.await_answer();
         let sent = inner.pool.send(built.request).await;
+        awaited.end(sent.is_ok());
         // A request stream's own error is why the call fails, not what the connection made of it.
         let (answer, used) = sent.map_err(|status| trouble.take().unwrap_or(status))?;
         reply::head(&inner, &method, answer, used, one_way, trouble.clone()).await

@@ -4,6 +4,7 @@ mod connection;
 mod pool;
 mod reply;
 mod request;
+mod silence;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,6 +27,9 @@ pub struct HttpClientConfig {
     pub max_idle: usize,
     /// How long an unused one is kept: 60 s.
     pub idle_timeout: Duration,
+    /// How long a node may owe an answer and give none to any call before others are preferred and its
+    /// idempotent calls are made elsewhere as well: 1.5 s.
+    pub suspect_after: Duration,
     /// The longest reply, or message of a reply stream: 4 MiB.
     pub max_message: usize,
 }
@@ -37,6 +41,7 @@ impl Default for HttpClientConfig {
             max_connections: 256,
             max_idle: 32,
             idle_timeout: Duration::from_secs(60),
+            suspect_after: Duration::from_millis(1500),
             max_message: 4 << 20,
         }
     }

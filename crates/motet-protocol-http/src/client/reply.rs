@@ -15,7 +15,7 @@ use motet_core::{
     Body as CallBody, BoxFuture, Codec, Deadline, Metadata, MethodDescriptor, Payload, Reply, ReplyMeta, Result,
     Status, Streaming,
 };
-use motet_http::{Body, code_of, metadata_from, status_of_object};
+use motet_http::{Body, code_of, metadata_from, metadata_of_object, status_of_object};
 use serde_json::Value;
 use tokio::time::Sleep;
 
@@ -63,6 +63,8 @@ pub(super) async fn head(
     }
     let meta = meta(&head.headers);
     if method.kind.server_streams() && !one_way {
+        // What comes at the end needs a place.
+        let meta = if meta.is_none() { ReplyMeta::new() } else { meta };
         let events = content_type(&head.headers).starts_with("text/event-stream");
         let lines = Lines::new(inner.config.max_message);
         return Ok(Head::Stream(Messages {
@@ -155,6 +157,13 @@ impl Messages {
             {
                 return Some(Err(Some(status)));
             }
+            if line.starts_with(b"{\"@end\":")
+                && let Ok(value) = serde_json::from_slice::<Value>(line)
+                && let Some(end) = value.get("@end").filter(|end| end.is_object())
+            {
+                self.end(end);
+                return Some(Err(None));
+            }
             return Some(Ok(Payload::encoded(line.clone(), Codec::JSON)));
         }
         let text = std::str::from_utf8(line).unwrap_or_default();
@@ -165,7 +174,10 @@ impl Messages {
             "data" => {
                 let name = std::mem::take(&mut self.event);
                 return match &*name {
-                    "end" => Some(Err(None)),
+                    "end" => {
+                        self.end(&serde_json::from_str(value).unwrap_or_default());
+                        Some(Err(None))
+                    }
                     "error" => {
                         let status = serde_json::from_str(value).ok().as_ref().and_then(status_of_object);
                         Some(Err(Some(
@@ -182,6 +194,13 @@ impl Messages {
 }
 
 impl Messages {
+    /// What a stream says that has ended well.
+    fn end(&self, end: &Value) {
+        if let Some(metadata) = end.get("metadata") {
+            self.meta.set_trailing(metadata_of_object(metadata));
+        }
+    }
+
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Payload>>> {
         loop {
             match self.lines.next(self.over) {
@@ -276,6 +295,12 @@ impl Stream for Bounded {
         let this = &mut *self;
         if let Poll::Ready(message) = this.state.poll_message(&this.meta, cx) {
             if !matches!(message, Some(Ok(_))) {
+                let said = match (&message, &this.state) {
+                    (Some(Err(status)), _) if !status.metadata().is_empty() => Some(status.metadata().clone()),
+                    (None, State::Open(messages)) => messages.meta.trailing(),
+                    _ => None,
+                };
+                said.into_iter().for_each(|trailing| this.meta.set_trailing(trailing));
                 this.state = State::Over;
             }
             return Poll::Ready(message);

@@ -13,7 +13,7 @@ use http_body::Frame;
 use motet_core::{
     Body as CallBody, Codec, Codecs, Executed, MethodDescriptor, Payload, Reply, ReplyMeta, Result, Status, Streaming,
 };
-use motet_http::{Body, error_object, put_metadata, refusal};
+use motet_http::{Body, error_object, metadata_object, put_metadata, refusal};
 use tokio::time::{Instant, Sleep};
 
 /// Messages that are there are gathered into one write up to this size.
@@ -88,7 +88,8 @@ impl Wish {
             return refusal(&status);
         }
         let kind = if self.events { "text/event-stream" } else { "application/x-ndjson" };
-        let stream = Messages { stream: Some(stream), first: Some(first), events: self.events, silence: None };
+        let (first, events, meta_of_end) = (Some(first), self.events, meta.clone());
+        let stream = Messages { stream: Some(stream), first, events, meta: meta_of_end, silence: None };
         let mut answer = Response::new(Body::from_frames(stream));
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -126,6 +127,7 @@ struct Messages {
     /// What the first look at the stream gave.
     first: Option<Poll<Option<Result<Payload>>>>,
     events: bool,
+    meta: ReplyMeta,
     silence: Option<Pin<Box<Sleep>>>,
 }
 
@@ -142,6 +144,11 @@ impl Messages {
 
     fn end(&mut self, end: Option<Status>, out: &mut BytesMut) {
         self.stream = None;
+        let trailing = self.meta.trailing().filter(|trailing| !trailing.is_empty());
+        let end = end.map(|status| match &trailing {
+            Some(trailing) => status.with_metadata(trailing.clone()),
+            None => status,
+        });
         match (end, self.events) {
             (Some(status), true) => event(out, "error", error_object(&status).to_string().as_bytes()),
             (Some(status), false) => {
@@ -149,8 +156,17 @@ impl Messages {
                 out.put_slice(line.to_string().as_bytes());
                 out.put_u8(b'\n');
             }
-            (None, true) => event(out, "end", b"{}"),
-            (None, false) => {}
+            (None, events) => {
+                let said = trailing.map(|trailing| serde_json::json!({ "metadata": metadata_object(&trailing) }));
+                match (said, events) {
+                    (said, true) => event(out, "end", said.map_or("{}".to_owned(), |end| end.to_string()).as_bytes()),
+                    (Some(end), false) => {
+                        out.put_slice(serde_json::json!({ "@end": end }).to_string().as_bytes());
+                        out.put_u8(b'\n');
+                    }
+                    (None, false) => {}
+                }
+            }
         }
     }
 

@@ -35,6 +35,14 @@ impl HttpJson {
         self
     }
 
+    /// The [short forms](crate::SHORT_FORMS) of the built-in paths that a service has taken for its own
+    /// methods or routes.
+    pub fn taken(dispatcher: &Dispatcher) -> Vec<&'static str> {
+        let index = Index::new(dispatcher, dispatcher.revision());
+        let is_taken = |path: &&str| !matches!(index.find(&Method::GET, path), Lookup::Nothing);
+        builtin::SHORT_FORMS.into_iter().filter(is_taken).collect()
+    }
+
     /// The index of what is served now.
     fn index(&self, dispatcher: &Dispatcher) -> Arc<Index> {
         let revision = dispatcher.revision();

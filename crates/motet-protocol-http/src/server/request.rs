@@ -11,8 +11,8 @@ use futures_core::Stream;
 use http::{HeaderMap, Method, StatusCode, header, request::Parts};
 use http_body::Body as _;
 use motet_core::{
-    Body as CallBody, Call, CallOptions, Codec, Codecs, Context, MethodDescriptor, Payload, Result, Status, Streaming,
-    TraceParent,
+    Body as CallBody, Call, CallOptions, Codec, Codecs, Context, Executed, MethodDescriptor, Payload, Result, Status,
+    Streaming, TraceParent,
 };
 use motet_http::{Body, Door, metadata_from};
 
@@ -108,7 +108,7 @@ async fn read(
                 Ok((CallBody::Stream(Streaming::new(lines)), Codec::JSON))
             }
             Written::As(codec) if codec == Codec::JSON => {
-                let one = body.read_all(config.max_message, config.body_timeout).await?;
+                let one = door.read_all(body, config.max_message).await?;
                 let one = (!one.trim_ascii().is_empty()).then(|| Payload::encoded(one, Codec::JSON));
                 Ok((CallBody::Stream(Streaming::from_iter(one)), Codec::JSON))
             }
@@ -124,7 +124,7 @@ async fn read(
     }
     let bytes = match body.is_end_stream() {
         true => Bytes::new(),
-        false => body.read_all(config.max_message, config.body_timeout).await.map_err(too_long)?,
+        false => door.read_all(body, config.max_message).await.map_err(too_long)?,
     };
     let query = head.uri.query().unwrap_or_default();
     // By its path a method takes its arguments from the body; a GET has none.
@@ -147,13 +147,15 @@ async fn read(
         Written::As(_) => return Err(Status::invalid_argument("parameters in the path go with a body of JSON").into()),
     };
     // A method whose request has no required field can be asked with nothing.
-    let body = if body.trim_ascii().is_empty() && codec == Codec::JSON { Bytes::from_static(b"{}") } else { body };
+    let body = if body.is_empty() && codec == Codec::JSON { Bytes::from_static(b"{}") } else { body };
     Ok((CallBody::One(Payload::encoded(body, codec.clone())), codec))
 }
 
 fn too_long(status: Status) -> Refused {
-    match status.code() {
-        motet_core::Code::ResourceExhausted => Refused { status, code: Some(StatusCode::PAYLOAD_TOO_LARGE) },
+    match (status.code(), status.executed()) {
+        // Too much for the server's memory at this moment is no fault of the request's.
+        (_, Executed::No) => status.into(),
+        (motet_core::Code::ResourceExhausted, _) => Refused { status, code: Some(StatusCode::PAYLOAD_TOO_LARGE) },
         _ => status.into(),
     }
 }

@@ -22,6 +22,10 @@ pub(crate) fn parse(address: &str, known: &[&str], transports: &dyn Fn(&str) -> 
     let (scheme, tls) = match scheme.strip_suffix("+tls") {
         Some(scheme) => (scheme, true),
         None if scheme == "tls" => ("tcp", true),
+        // `wss://` and `https://`, as everyone writes them.
+        None if !known.contains(&scheme) && scheme.strip_suffix('s').is_some_and(|plain| known.contains(&plain)) => {
+            (&scheme[..scheme.len() - 1], true)
+        }
         None => (scheme, false),
     };
     let (transport, protocol) = match scheme {
@@ -72,6 +76,7 @@ mod tests {
             ("memory://one", "memory://one", "motet"),
             ("grpc://a.b:80", "tcp://a.b:80", "grpc"),
             ("grpc+tls://a.b:80", "tcp+tls://a.b:80", "grpc"),
+            ("grpcs://a.b:80", "tcp+tls://a.b:80", "grpc"),
         ] {
             assert_eq!(read(address).expect(address), (endpoint.to_owned(), protocol.to_owned()));
         }

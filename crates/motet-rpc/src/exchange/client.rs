@@ -296,10 +296,17 @@ fn lost() -> Status {
 async fn drive<M: Asking>(mut io: BoxIo, shared: Arc<Shared<M>>) {
     let mut input = BytesMut::new();
     let mut stuck = Box::pin(tokio::time::sleep(shared.config.write_timeout));
-    let mut is_stuck = false;
+    let (mut is_stuck, mut yielded) = (false, false);
     let status = poll_fn(|cx| {
         loop {
             let mut state = shared.lock();
+            // Those who are about to call as well get their turn: one system call carries many calls.
+            let woken_by_a_call = state.driver.is_none() && state.pending.len() > 1;
+            if woken_by_a_call && !std::mem::replace(&mut yielded, true) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            yielded = false;
             match write(&mut io, &mut state, &shared, cx) {
                 Err(_) => return Poll::Ready(lost()),
                 Ok(true) => is_stuck = false,

@@ -16,6 +16,9 @@ pub fn go_find(dispatcher: &Dispatcher, name: &str) -> Result<Route, Status> {
     let no = |text: String| Err(Status::unimplemented(text).with_executed(Executed::No));
     let Some(route) = dispatcher.find_dotted(name) else {
         let shown: String = name.chars().take(256).collect();
+        if let Some(several) = dispatcher.ambiguous(name) {
+            return no(format!("{NO_METHOD}{shown}: {}", several.message()));
+        }
         let Some((service, _)) = name.rsplit_once('.') else { return no(format!("{ILL_FORMED}{shown}")) };
         let serves = |route: &Route| {
             route.method().service() == service

@@ -147,6 +147,7 @@ impl ServerBuilder {
             tls: tls.map(|tls| tls.accept_for(&protocols)),
             protocols,
             allow_plaintext: config.allow_plaintext,
+            proxy_from: config.proxy_from.clone(),
             dispatcher: dispatcher.clone(),
             drain: signal.drain(),
             head_timeout: config.head_timeout,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use motet_core::Timeouts;
 use serde::{Deserialize, Serialize};
 
-use super::OverloadConfig;
+use super::{Network, OverloadConfig};
 use crate::transport::ServerTlsConfig;
 
 /// The settings of a server.
@@ -44,6 +44,11 @@ pub struct ServerConfig {
     /// Whether `blocking` methods run on the task of their call, where they keep all others waiting:
     /// for simulated time, in which a thread of their own could not be replayed. No.
     pub inline_blocking: bool,
+    /// The networks of proxies, such as `10.0.0.0/8`. A connection from one of them may begin with a
+    /// header of the PROXY protocol, version 1 or 2, before TLS; its peer is then the one that the
+    /// header names, in Contexts, limits and logs. Name only proxies that always send one: what comes
+    /// through any other could say that it is from anywhere. None.
+    pub proxy_from: Vec<Network>,
     /// How it protects itself against more calls than it can serve.
     pub overload: OverloadConfig,
     /// The certificate and key. With them all listeners speak TLS, except those inside the process.
@@ -70,6 +75,7 @@ impl Default for ServerConfig {
             max_silent: 1_000,
             max_one_way: super::pipeline::MAX_ONE_WAY,
             inline_blocking: false,
+            proxy_from: Vec::new(),
             overload: OverloadConfig::default(),
             tls: None,
             allow_plaintext: false,

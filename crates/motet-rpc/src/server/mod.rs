@@ -37,15 +37,18 @@ use motet_core::{Dispatcher, DrainSignal, Endpoint, Entrance, Result, Service, S
 use tokio::{task::AbortHandle, time::timeout};
 
 use self::{
-    listener::{Front, accept_loop},
+    listener::{Front, accept_loop, recognised},
     pipeline::PipelineSettings as Settings,
 };
 use crate::stats::Stats;
 
+// For the fuzz target.
+#[doc(hidden)]
+pub use self::listener::{ProxyHeader, ProxySource};
 pub use self::{
     builder::ServerBuilder,
     config::ServerConfig,
-    listener::ConnectionCounts,
+    listener::{ConnectionCounts, Network, Recognised},
     one_way::spawn_one_way,
     overload::OverloadConfig,
     pipeline::{PipelineSettings, routes},
@@ -115,6 +118,12 @@ impl Server {
     /// What its connections have counted.
     pub fn connections(&self) -> ConnectionCounts {
         self.0.front.counters.snapshot(&self.0.front.admission)
+    }
+
+    /// What a connection that begins with these bytes speaks, as listeners decide it: within TLS if they
+    /// come from there.
+    pub fn recognise(&self, first: &[u8], tls: bool) -> Recognised<'_> {
+        recognised(&self.0.front.protocols, first, tls)
     }
 
     /// Serves one more service.

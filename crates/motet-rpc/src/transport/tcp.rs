@@ -11,7 +11,7 @@ use motet_core::{Accepted, BoxFuture, BoxIo, Endpoint, Executed, Listener, Peer,
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use super::tls::{ClientTls, dial_tls};
+use super::tls::{ClientTls, DEFAULT_ALPN, dial_tls};
 
 /// How many connections wait to be accepted; the system's `somaxconn` may be lower.
 const BACKLOG: u32 = 4096;
@@ -94,7 +94,7 @@ impl Transport for TcpTransport {
     }
 
     fn dial<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, Result<BoxIo>> {
-        Box::pin(self.dial(endpoint, &[]))
+        Box::pin(self.dial(endpoint, &[DEFAULT_ALPN]))
     }
 
     fn dial_alpn<'a>(&'a self, endpoint: &'a Endpoint, alpn: &'a [&'a str]) -> BoxFuture<'a, Result<BoxIo>> {

@@ -11,7 +11,7 @@ use motet_core::{Accepted, BoxFuture, BoxIo, Endpoint, Executed, Listener, Peer,
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{UnixListener, UnixStream};
 
-use super::tls::{ClientTls, dial_tls};
+use super::tls::{ClientTls, DEFAULT_ALPN, dial_tls};
 
 /// The longest path that every system takes: `sun_path` is 108 bytes on Linux and 104 on BSD and
 /// macOS, the last one being zero.
@@ -71,7 +71,7 @@ impl Transport for UnixTransport {
     }
 
     fn dial<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, Result<BoxIo>> {
-        Box::pin(self.dial(endpoint, &[]))
+        Box::pin(self.dial(endpoint, &[DEFAULT_ALPN]))
     }
 
     fn dial_alpn<'a>(&'a self, endpoint: &'a Endpoint, alpn: &'a [&'a str]) -> BoxFuture<'a, Result<BoxIo>> {

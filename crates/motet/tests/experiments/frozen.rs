@@ -8,7 +8,7 @@ use motet_promises::{Measurement, is_long};
 use super::{
     alone,
     load::{Load, Outcome, Summary, What, list},
-    node::{Process, WorkClient, url},
+    node::{By, Process, url},
     timeline::Timeline,
 };
 
@@ -26,10 +26,33 @@ fn mix(number: u64) -> What {
 #[allow(clippy::await_holding_lock, reason = "it keeps the other experiments waiting")]
 async fn a_frozen_node_is_avoided_within_two_seconds_and_idempotent_calls_are_answered_by_another() {
     let _alone = alone();
-    let mut measured = Measurement::begin(
+    let measured = Measurement::begin(
         "P3",
         "frozen::a_frozen_node_is_avoided_within_two_seconds_and_idempotent_calls_are_answered_by_another",
     );
+    freeze(measured, By::MOTET).await;
+}
+
+#[cfg(feature = "full")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[allow(clippy::await_holding_lock, reason = "it keeps the other experiments waiting")]
+async fn a_frozen_node_is_avoided_within_two_seconds_by_grpc() {
+    let _alone = alone();
+    let measured = Measurement::begin("P3", "frozen::a_frozen_node_is_avoided_within_two_seconds_by_grpc");
+    freeze(measured, By::GRPC).await;
+}
+
+#[cfg(feature = "full")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[allow(clippy::await_holding_lock, reason = "it keeps the other experiments waiting")]
+async fn a_frozen_node_is_avoided_within_two_seconds_by_http() {
+    let _alone = alone();
+    let measured = Measurement::begin("P3", "frozen::a_frozen_node_is_avoided_within_two_seconds_by_http");
+    freeze(measured, By::HTTP).await;
+}
+
+/// Stops nodes for a while and lets them go on, while calls are made.
+async fn freeze(mut measured: Measurement, by: By) {
     let temp = tempfile::tempdir().expect("a folder");
     let folder = temp.path().join("registry");
     let mut nodes = Vec::new();
@@ -38,7 +61,7 @@ async fn a_frozen_node_is_avoided_within_two_seconds_and_idempotent_calls_are_an
     }
     let app = App::builder().registry(url(&folder)).build().start().await.expect("starts");
     let timeline = Arc::new(Timeline::new());
-    let load = Load::start(WorkClient::new(app.client()), &timeline, 2_000, mix);
+    let load = Load::start(by.client(&app), &timeline, by.calls_a_second, mix);
 
     // A minute in the long form.
     let rounds = if is_long() { 10 } else { 1 };
@@ -75,16 +98,21 @@ async fn a_frozen_node_is_avoided_within_two_seconds_and_idempotent_calls_are_an
             later && (waited(o) || o.ended() < *thawed && o.answered_by(name))
         })
     };
+    let by_protocol = |text: &str| format!("{text}{}", by.words);
     measured
-        .figure(rounds as f64, "freezes of 4 s")
-        .at_most(count("calls failed", &Outcome::failed), "calls failed while a node was frozen", 0.0)
-        .figure(resent.count() as f64, "idempotent calls caught on a frozen node")
-        .figure(longest.as_secs_f64(), "s until they were answered by another, at most")
+        .figure(rounds as f64, &by_protocol("freezes of 4 s"))
+        .at_most(count("calls failed", &Outcome::failed), &by_protocol("calls failed while a node was frozen"), 0.0)
+        .figure(resent.count() as f64, &by_protocol("idempotent calls caught on a frozen node"))
+        .figure(longest.as_secs_f64(), &by_protocol("s until they were answered by another, at most"))
         .at_most(
             count("idempotent calls waited for the frozen node", &late),
-            "idempotent calls waited for the node",
+            &by_protocol("idempotent calls waited for the node"),
             0.0,
         )
-        .at_most(count("calls went to the frozen node", &unnoticed), "calls sent to a node frozen for 2 s", 0.0);
+        .at_most(
+            count("calls went to the frozen node", &unnoticed),
+            &by_protocol("calls sent to a node frozen for 2 s"),
+            0.0,
+        );
     measured.end();
 }

@@ -8,7 +8,7 @@ use motet_promises::{Measurement, is_long};
 use super::{
     alone,
     load::{Load, Outcome, Summary, What, list},
-    node::{Process, WorkClient, url},
+    node::{By, Process, url},
     timeline::Timeline,
 };
 
@@ -30,10 +30,33 @@ struct Kill {
 #[allow(clippy::await_holding_lock, reason = "it keeps the other experiments waiting")]
 async fn when_a_node_is_killed_only_calls_in_flight_on_it_fail_and_idempotent_ones_are_retried() {
     let _alone = alone();
-    let mut measured = Measurement::begin(
+    let measured = Measurement::begin(
         "P3",
         "killed::when_a_node_is_killed_only_calls_in_flight_on_it_fail_and_idempotent_ones_are_retried",
     );
+    kill(measured, By::MOTET).await;
+}
+
+#[cfg(feature = "full")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[allow(clippy::await_holding_lock, reason = "it keeps the other experiments waiting")]
+async fn a_kill_fails_only_calls_in_flight_by_grpc() {
+    let _alone = alone();
+    let measured = Measurement::begin("P3", "killed::a_kill_fails_only_calls_in_flight_by_grpc");
+    kill(measured, By::GRPC).await;
+}
+
+#[cfg(feature = "full")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[allow(clippy::await_holding_lock, reason = "it keeps the other experiments waiting")]
+async fn a_kill_fails_only_calls_in_flight_by_http() {
+    let _alone = alone();
+    let measured = Measurement::begin("P3", "killed::a_kill_fails_only_calls_in_flight_by_http");
+    kill(measured, By::HTTP).await;
+}
+
+/// Kills nodes while calls are made.
+async fn kill(mut measured: Measurement, by: By) {
     let temp = tempfile::tempdir().expect("a folder");
     let folder = temp.path().join("registry");
     let mut nodes = Vec::new();
@@ -42,7 +65,7 @@ async fn when_a_node_is_killed_only_calls_in_flight_on_it_fail_and_idempotent_on
     }
     let app = App::builder().registry(url(&folder)).build().start().await.expect("starts");
     let timeline = Arc::new(Timeline::new());
-    let load = Load::start(WorkClient::new(app.client()), &timeline, 2_000, mix);
+    let load = Load::start(by.client(&app), &timeline, by.calls_a_second, mix);
 
     // A minute in the long form.
     let (rounds, pause) = if is_long() { (10, Duration::from_secs(3)) } else { (1, Duration::from_secs(2)) };
@@ -87,19 +110,29 @@ async fn when_a_node_is_killed_only_calls_in_flight_on_it_fail_and_idempotent_on
         let later = kills.iter().any(|k| o.began > k.dead + second && o.began < k.over);
         later && (o.failed() || o.took > second)
     };
+    let by_protocol = |text: &str| format!("{text}{}", by.words);
     measured
-        .figure(outcomes.len() as f64, "calls")
-        .figure(rounds as f64, "kills")
-        .figure(failed.len() as f64, "calls in flight on a killed node failed")
-        .at_most(failed.len() as f64 / rounds as f64, "of them a kill", 4.0 * in_flight + 10.0)
-        .at_most(count("idempotent calls failed", &idempotent), "idempotent calls failed", 0.0)
-        .at_most(count("failed calls not in flight", &not_in_flight), "calls failed that were not in flight", 0.0)
-        .at_most(count("failed otherwise", &otherwise), "calls failed otherwise than by the lost connection", 0.0)
+        .figure(outcomes.len() as f64, &by_protocol("calls"))
+        .figure(rounds as f64, &by_protocol("kills"))
+        .figure(failed.len() as f64, &by_protocol("calls in flight on a killed node failed"))
+        .at_most(failed.len() as f64 / rounds as f64, &by_protocol("of them a kill"), 4.0 * in_flight + 10.0)
+        .at_most(count("idempotent calls failed", &idempotent), &by_protocol("idempotent calls failed"), 0.0)
+        .at_most(
+            count("failed calls not in flight", &not_in_flight),
+            &by_protocol("calls failed that were not in flight"),
+            0.0,
+        )
+        .at_most(
+            count("failed otherwise", &otherwise),
+            &by_protocol("calls failed otherwise than by the lost connection"),
+            0.0,
+        )
         .at_most(
             count("slow a second later", &avoided_late),
-            "calls failed or waited that began 1 s after a kill or later",
+            &by_protocol("calls failed or waited that began 1 s after a kill or later"),
             0.0,
         );
     measured.end();
-    assert!(outcomes.iter().filter(|outcome| outcome.answered_by("a")).count() > 300, "a was in use");
+    let enough = by.calls_a_second as usize / 7;
+    assert!(outcomes.iter().filter(|outcome| outcome.answered_by("a")).count() > enough, "a was in use");
 }

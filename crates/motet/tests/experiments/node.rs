@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use motet::{App, Context, FileConfig, FileRegistry, Registry, Result, Streaming, core::NodeState};
+use motet::{App, Context, FileConfig, FileRegistry, Registry, Result, RunningApp, Streaming, core::NodeState};
 use tokio::time::{Instant, sleep};
 
 use super::mixed::{MixedServer, Mixer};
@@ -26,6 +26,29 @@ pub(crate) trait Work {
     async fn again(&self, cx: &Context, ms: u64) -> Result<String>;
     /// Some answers, each after some time.
     async fn many(&self, cx: &Context, count: u64, ms: u64) -> Result<Streaming<String>>;
+}
+
+/// The protocol that calls go by.
+#[derive(Clone, Copy)]
+pub(crate) struct By {
+    protocol: &'static str,
+    /// What figures say of it.
+    pub(crate) words: &'static str,
+    /// How many calls are made: those by others cost several times as much in cargo's debug profile.
+    pub(crate) calls_a_second: u64,
+}
+
+impl By {
+    pub(crate) const MOTET: By = By { protocol: "motet", words: "", calls_a_second: 2_000 };
+    #[cfg(feature = "full")]
+    pub(crate) const GRPC: By = By { protocol: "grpc", words: " by gRPC", calls_a_second: 500 };
+    #[cfg(feature = "full")]
+    pub(crate) const HTTP: By = By { protocol: "http", words: " by HTTP/JSON", calls_a_second: 500 };
+
+    /// Calls from this App.
+    pub(crate) fn client(self, app: &RunningApp) -> WorkClient {
+        WorkClient::new(app.client()).configure(|options| options.protocol = Some(self.protocol.to_owned()))
+    }
 }
 
 struct Worker(String);

@@ -9,11 +9,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{
     alone,
     load::{Load, Outcome, Summary, What, list},
-    node::{Process, WorkClient, url},
+    node::{By, Process, url},
     timeline::Timeline,
 };
 
-const CALLS_A_SECOND: u64 = 2_000;
 /// `app.stop_timeout`: a process that needs longer drops what runs and ends with an error.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -27,13 +26,13 @@ struct Plan {
 }
 
 impl Plan {
-    /// In the long form each of three nodes is restarted twice within a minute. `MOTET_RESTARTS` asks
-    /// for so many, one right after the other.
-    fn new() -> Plan {
+    /// In the long form each of three nodes is restarted twice within a minute, in brief as often as
+    /// this. `MOTET_RESTARTS` asks for so many, one right after the other.
+    fn new(briefly: usize) -> Plan {
         let wanted = std::env::var("MOTET_RESTARTS").ok().map(|text| text.parse().expect("a number"));
         match (wanted, is_long()) {
             (Some(restarts), _) => Plan { steady: Duration::from_secs(1), restarts, every: Duration::ZERO },
-            (None, false) => Plan { steady: Duration::from_secs(1), restarts: 6, every: Duration::ZERO },
+            (None, false) => Plan { steady: Duration::from_secs(1), restarts: briefly, every: Duration::ZERO },
             (None, true) => Plan { steady: Duration::from_secs(18), restarts: 6, every: Duration::from_secs(7) },
         }
     }
@@ -61,15 +60,37 @@ fn p99_ms<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> f64 {
 #[allow(clippy::await_holding_lock, reason = "it keeps the other experiments waiting")]
 async fn rolling_restarts_lose_no_call() {
     let _alone = alone();
-    let mut measured = Measurement::begin("P2", "rolling::rolling_restarts_lose_no_call");
-    let plan = Plan::new();
+    let measured = Measurement::begin("P2", "rolling::rolling_restarts_lose_no_call");
+    restart_all(measured, By::MOTET, &Plan::new(6)).await;
+}
+
+#[cfg(feature = "full")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[allow(clippy::await_holding_lock, reason = "it keeps the other experiments waiting")]
+async fn rolling_restarts_lose_no_call_by_grpc() {
+    let _alone = alone();
+    let measured = Measurement::begin("P2", "rolling::rolling_restarts_lose_no_call_by_grpc");
+    restart_all(measured, By::GRPC, &Plan::new(3)).await;
+}
+
+#[cfg(feature = "full")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[allow(clippy::await_holding_lock, reason = "it keeps the other experiments waiting")]
+async fn rolling_restarts_lose_no_call_by_http() {
+    let _alone = alone();
+    let measured = Measurement::begin("P2", "rolling::rolling_restarts_lose_no_call_by_http");
+    restart_all(measured, By::HTTP, &Plan::new(3)).await;
+}
+
+/// Restarts nodes one after the other while calls are made.
+async fn restart_all(mut measured: Measurement, by: By, plan: &Plan) {
     let temp = tempfile::tempdir().expect("a folder");
     let folder = temp.path().join("registry");
     let mut nodes =
         [Process::start(&folder, "a").await, Process::start(&folder, "b").await, Process::start(&folder, "c").await];
     let app = App::builder().registry(url(&folder)).build().start().await.expect("starts");
     let timeline = Arc::new(Timeline::new());
-    let load = Load::start(WorkClient::new(app.client()), &timeline, CALLS_A_SECOND, mix);
+    let load = Load::start(by.client(&app), &timeline, by.calls_a_second, mix);
 
     sleep(plan.steady).await;
     let (mut windows, mut stops) = (Vec::new(), Vec::new());
@@ -87,7 +108,7 @@ async fn rolling_restarts_lose_no_call() {
     }
 
     let outcomes = load.stop().await;
-    println!("{} rolling restarts: {}", plan.restarts, Summary::of(&outcomes));
+    println!("{} rolling restarts{}: {}", plan.restarts, by.words, Summary::of(&outcomes));
     let share = |name| outcomes.iter().filter(|outcome| outcome.answered_by(name)).count();
     println!("answered by a: {}, by b: {}, by c: {}", share("a"), share("b"), share("c"));
     let lost: Vec<_> = outcomes.iter().filter(|outcome| outcome.failed()).collect();
@@ -97,16 +118,17 @@ async fn rolling_restarts_lose_no_call() {
     let steady = p99_ms(outcomes.iter().filter(|o| o.began > warm && o.began < windows[0].0));
     let restarting = |o: &&Outcome| windows.iter().any(|(from, to)| (*from..*to).contains(&o.began));
     let during = p99_ms(outcomes.iter().filter(restarting));
+    let by = |text: &str| format!("{text}{}", by.words);
     measured
-        .figure(outcomes.len() as f64, "calls")
-        .figure(plan.restarts as f64, "restarts")
-        .at_most(lost.len() as f64, "calls failed", 0.0)
-        .figure(steady, "ms p99 before")
-        .figure(during, "ms p99 during restarts")
-        .median_at_most(during / steady.max(0.001), "times the p99 before", 3.0)
+        .figure(outcomes.len() as f64, &by("calls"))
+        .figure(plan.restarts as f64, &by("restarts"))
+        .at_most(lost.len() as f64, &by("calls failed"), 0.0)
+        .figure(steady, &by("ms p99 before"))
+        .figure(during, &by("ms p99 during restarts"))
+        .median_at_most(during / steady.max(0.001), &by("times the p99 before"), 3.0)
         .at_most(
             stops.iter().max().map_or(0.0, Duration::as_secs_f64),
-            "s from SIGTERM to exit, the longest",
+            &by("s from SIGTERM to exit, the longest"),
             STOP_TIMEOUT.as_secs_f64(),
         );
     measured.end();

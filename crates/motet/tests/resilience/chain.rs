@@ -1,7 +1,7 @@
 //! Three hops: a test calls node `b`, which calls node `c`, each in an App of its own.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
@@ -165,32 +165,41 @@ fn certificate() -> (ServerTls, ClientTls) {
     (own, ClientTls::from_pem(cert.pem()).expect("a certificate"))
 }
 
-/// The Apps of all three.
+/// The Apps of all hops.
 pub(crate) struct Chain {
     pub(crate) a: RunningApp,
     pub(crate) client: HopClient,
     pub(crate) b: Node,
+    /// What lies between B and C, in chains of more than two calls.
+    pub(crate) between: Vec<Node>,
     pub(crate) c: Node,
     pub(crate) app_b: RunningApp,
     pub(crate) app_c: RunningApp,
+    apps_between: Vec<RunningApp>,
     _sockets: tempfile::TempDir,
 }
 
 impl Chain {
-    /// Starts them, each listening at a place of this transport: `memory`, `tcp`, `tls` or `unix`; with
+    /// Starts three, each listening at a place of this transport: `memory`, `tcp`, `tls` or `unix`; with
     /// `http` it is TCP, and calls go as HTTP/JSON over HTTP/2.
     pub(crate) async fn start(transport: &str) -> Chain {
+        match transport {
+            "http" => Chain::over("tcp", &["http", "http"]).await,
+            _ => Chain::over(transport, &["motet", "motet"]).await,
+        }
+    }
+
+    /// Starts as many as make these calls possible, each by its protocol, over this transport.
+    pub(crate) async fn over(transport: &str, protocols: &[&str]) -> Chain {
         let (registry, memory) = (MemoryRegistry::new(), MemoryTransport::new());
         let tls = (transport == "tls").then(certificate);
         let app = |app: AppBuilder| {
             let app = app.registry(registry.clone()).transport(Arc::new(memory.clone()));
-            let app = app.config(motet::Config::new().with("protocols.http_client.http2", true));
             tls.iter().fold(app, |app, (_, trust)| app.client_tls(trust.clone()))
         };
         let sockets = tempfile::tempdir().expect("a folder");
         let address = |name: &str| match transport {
             "tcp" | "tls" => format!("{transport}://127.0.0.1:0"),
-            "http" => "tcp://127.0.0.1:0".to_owned(),
             "unix" => format!("unix://{}", sockets.path().join(name).display()),
             other => format!("{other}://{name}"),
         };
@@ -199,24 +208,44 @@ impl Chain {
             let service = tls.iter().fold(service, |service, (own, _)| service.app(|app| app.server_tls(own.clone())));
             service.start().await.expect("starts")
         };
-        let (b, c) = (Node::default(), Node::default());
-        let (app_c, app_b) = (serve("c", &c).await, serve("b", &b).await);
-        let to = |from: &RunningApp, name: &str, at: &RunningApp| {
-            let address = at.endpoints()[0].to_string().replace("tcp://", "http://");
-            match transport {
-                "http" => HopClient::named(from.client().to(address).expect("an address"), name),
-                _ => HopClient::named(from.client(), name),
-            }
+        let last = protocols.len() - 1;
+        let name = |at: usize| match at {
+            0 => "b".to_owned(),
+            at if at == last => "c".to_owned(),
+            at => format!("between{at}"),
         };
-        b.next.set(to(&app_b, "c", &app_c)).expect("unset");
+        let to = |from: &RunningApp, at: usize| {
+            let protocol = protocols[at].to_owned();
+            HopClient::named(from.client(), &name(at)).configure(|options| options.protocol = Some(protocol))
+        };
+        let mut hops = VecDeque::new();
+        for at in 0..protocols.len() {
+            let node = Node::default();
+            hops.push_back((serve(&name(at), &node).await, node));
+        }
+        for at in 1..protocols.len() {
+            let (app, node) = &hops[at - 1];
+            node.next.set(to(app, at)).expect("unset");
+        }
         let a = app(App::builder()).build().start().await.expect("starts");
-        let client = to(&a, "b", &app_b);
-        Chain { client, a, b, c, app_b, app_c, _sockets: sockets }
+        let client = to(&a, 0);
+        let (app_b, b) = hops.pop_front().expect("two calls at least");
+        let (app_c, c) = hops.pop_back().expect("two calls at least");
+        let (apps_between, between) = hops.into_iter().unzip();
+        Chain { client, a, b, between, c, app_b, app_c, apps_between, _sockets: sockets }
+    }
+
+    /// All nodes, the last first.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node> {
+        [&self.c].into_iter().chain(self.between.iter().rev()).chain([&self.b])
     }
 
     pub(crate) async fn stop(self) {
         self.a.stop().await;
         self.app_b.stop().await;
+        for app in self.apps_between {
+            app.stop().await;
+        }
         self.app_c.stop().await;
     }
 }

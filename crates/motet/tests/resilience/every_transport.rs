@@ -12,13 +12,13 @@ const TRANSPORTS: [&str; 5] = ["memory", "tcp", "tls", "unix", "http"];
 /// What a call may take at A.
 const LIMIT: Duration = Duration::from_millis(100);
 /// How long the end of a call may take to reach C, in milliseconds.
-const SOON_MS: f64 = 50.0;
+pub(crate) const SOON_MS: f64 = 50.0;
 /// Long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What ends a call.
 #[derive(Clone, Copy, Debug)]
-enum End {
+pub(crate) enum End {
     Cancel,
     CancelOfStream,
     Drop,
@@ -27,11 +27,11 @@ enum End {
     DeadlineOfStream,
 }
 
-const ENDS: [End; 6] =
+pub(crate) const ENDS: [End; 6] =
     [End::Cancel, End::CancelOfStream, End::Drop, End::DropOfStream, End::Deadline, End::DeadlineOfStream];
 
 /// Makes a call at A, ends it once it has reached C, and gives the time when that was to end.
-async fn end(chain: &Chain, how: End) -> Instant {
+pub(crate) async fn end(chain: &Chain, how: End) -> Instant {
     let calls = chain.c.diary.borrow().calls;
     let reached = chain.c.called(calls + 1);
     let client = &chain.client;
@@ -94,12 +94,21 @@ async fn drain(stream: motet::Result<motet::Streaming<u64>>) -> motet::Result<()
     Ok(())
 }
 
-fn tasks() -> usize {
+/// How long it took since then until all hops had stopped.
+pub(crate) async fn until_over(chain: &Chain, ended: Instant) -> Duration {
+    let mut longest = Duration::ZERO;
+    for node in chain.nodes() {
+        longest = longest.max(node.over().await.saturating_duration_since(ended));
+    }
+    longest
+}
+
+pub(crate) fn tasks() -> usize {
     tokio::runtime::Handle::current().metrics().num_alive_tasks()
 }
 
 /// The tasks beyond these, once there are none or after a while.
-async fn tasks_beyond(idle: usize) -> usize {
+pub(crate) async fn tasks_beyond(idle: usize) -> usize {
     let started = Instant::now();
     while tasks() > idle && started.elapsed() < PATIENCE {
         sleep(Duration::from_millis(10)).await;
@@ -122,9 +131,7 @@ async fn what_ends_a_call_ends_the_third_hop_on_every_transport() {
         let mut longest = Duration::ZERO;
         for how in ENDS.into_iter().cycle().take(rounds * ENDS.len()) {
             let ended = end(&chain, how).await;
-            for node in [&chain.c, &chain.b] {
-                longest = longest.max(node.over().await.saturating_duration_since(ended));
-            }
+            longest = longest.max(until_over(&chain, ended).await);
         }
         let text = format!("ms until B and C had stopped, at most ({transport})");
         measured.median_at_most(longest.as_secs_f64() * 1e3, &text, SOON_MS);

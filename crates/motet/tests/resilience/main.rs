@@ -4,6 +4,8 @@
 mod cascade;
 mod chain;
 mod context;
+#[cfg(feature = "full")]
+mod every_protocol;
 mod every_transport;
 mod executed;
 mod observed;

@@ -1,15 +1,16 @@
 //! One connection, from its first byte to the protocol that serves it.
 
 use std::{
+    net::SocketAddr,
     pin::{Pin, pin},
     sync::{Arc, atomic::AtomicU64},
     task::Poll,
     time::Duration,
 };
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use futures_util::future::{Either, select};
-use motet_core::{Accepted, BoxIo, Drain, Endpoint, Incoming, Peer, RunningCalls};
+use motet_core::{Accepted, BoxIo, Drain, Endpoint, Incoming, Offence, Peer, RunningCalls};
 use tokio::{
     io::{AsyncRead, ReadBuf},
     time::{Instant, timeout_at},
@@ -20,6 +21,7 @@ use super::{
     admission::Seat,
     count,
     prefixed::Prefixed,
+    proxy::{ProxyHeader, ProxySource},
     recognise::{MAX_FIRST, Verdict, is_http, is_tls, recognise},
     refusal::bad_request,
 };
@@ -54,31 +56,40 @@ enum Closed {
     Plaintext(First),
     /// The TLS handshake failed, or what was agreed in it was broken.
     Tls(String),
+    /// The header of the PROXY protocol breaks a rule.
+    Proxy(&'static str),
 }
 
 /// Serves a connection to its end.
 pub(super) async fn run(accepted: Accepted, mut seat: Seat, tls: bool, at: Arc<Endpoint>, front: Arc<Front>) {
     let _held = front.drain.hold();
-    let peer = accepted.peer;
-    let address = peer.address.clone();
+    let mut peer = accepted.peer;
     // Boxed and dropped before the protocol serves: an idle connection keeps none of it.
-    let opening = Box::pin(open(accepted.io, peer, &mut seat, tls, &front)).await;
+    let opening = Box::pin(open(accepted.io, &mut peer, &mut seat, tls, &front)).await;
     match opening {
-        Ok((protocol, incoming)) => front.protocols[protocol].serve(incoming.with_listener(at)).await,
-        Err(closed) => Box::pin(closed.report(&front, &address, tls)).await,
+        Ok(Opened { protocol, io, head_by }) => {
+            let incoming = Incoming::new(io, peer, head_by, front.dispatcher.clone(), front.drain.clone());
+            let incoming = incoming.with_offences(front.counters.offences.clone()).with_listener(at);
+            front.protocols[protocol].serve(incoming).await;
+        }
+        Err(closed) => Box::pin(closed.report(&front, &peer.address, tls)).await,
     }
 }
 
-/// Finds the protocol of a connection.
-async fn open(
+/// A connection whose protocol is known.
+struct Opened {
+    protocol: usize,
     io: BoxIo,
-    mut peer: Peer,
-    seat: &mut Seat,
-    tls: bool,
-    front: &Front,
-) -> Result<(usize, Incoming), Closed> {
+    head_by: Instant,
+}
+
+/// Finds the protocol of a connection, and who its peer is.
+async fn open(io: BoxIo, peer: &mut Peer, seat: &mut Seat, tls: bool, front: &Front) -> Result<Opened, Closed> {
     peer.running = RunningCalls::counted();
     let mut first = First::read(io, seat, front).await?;
+    if front.believes(peer) {
+        first = behind_proxy(first, peer, seat, front).await?;
+    }
     if let Some(acceptor) = front.tls.as_ref().filter(|_| tls) {
         if first.until_decided(is_tls).await? == Verdict::Nobody {
             if !front.allow_plaintext {
@@ -102,22 +113,69 @@ async fn open(
     loop {
         match recognise(&front.protocols, &first.bytes, encrypted, first.ended) {
             Verdict::Speaks(n) => {
-                agreed(&peer, front.protocols[n].alpn())?;
+                agreed(peer, front.protocols[n].alpn())?;
                 front.protocols[n].name().clone_into(&mut peer.protocol);
-                let (dispatcher, drain) = (front.dispatcher.clone(), front.drain.clone());
                 let io: BoxIo = match first.bytes.is_empty() {
                     true => first.io,
                     false => Box::pin(Prefixed::new(first.bytes, first.io)),
                 };
-                let incoming = Incoming::new(io, peer, first.head_by, dispatcher, drain);
-                return Ok((n, incoming.with_offences(front.counters.offences.clone())));
+                return Ok(Opened { protocol: n, io, head_by: first.head_by });
             }
             Verdict::More => first.more().await?,
             Verdict::Nobody => {
                 first.until_decided(is_http).await?;
+                first.until_decided(is_proxy).await?;
                 return Err(Closed::Unrecognised(first));
             }
         }
+    }
+}
+
+/// Takes the header of the PROXY protocol off, if there is one: the peer is who is behind the proxy.
+async fn behind_proxy(mut first: First, peer: &mut Peer, seat: &mut Seat, front: &Front) -> Result<First, Closed> {
+    let (length, source) = loop {
+        match ProxyHeader::read(&first.bytes) {
+            ProxyHeader::Absent => return Ok(first),
+            ProxyHeader::Read(length, source) => break (length, source),
+            ProxyHeader::Wrong(why) => return Err(Closed::Proxy(why)),
+            ProxyHeader::More if first.ended => return Err(Closed::Proxy("it has no end")),
+            ProxyHeader::More => first.more().await?,
+        }
+    };
+    first.bytes.advance(length);
+    match source {
+        ProxySource::Proxy => {}
+        // Whoever it is, nobody says that it is on this machine.
+        ProxySource::Unknown => peer.local = false,
+        ProxySource::At(address) => {
+            peer.local &= address.ip().to_canonical().is_loopback();
+            peer.address = address.to_string();
+        }
+    }
+    if !first.bytes.is_empty() {
+        return Ok(first);
+    }
+    // The header came by itself; who is behind the proxy may take its time as others may.
+    seat.silent();
+    First::read(first.io, seat, front).await
+}
+
+/// Whether these bytes begin a header of the PROXY protocol.
+fn is_proxy(first: &[u8]) -> Verdict {
+    match ProxyHeader::read(first) {
+        ProxyHeader::Absent => Verdict::Nobody,
+        // A few bytes may begin something else yet.
+        ProxyHeader::More if first.len() < 12 && !first.starts_with(b"PROXY ") => Verdict::More,
+        _ => Verdict::Speaks(0),
+    }
+}
+
+impl Front {
+    /// Whether the peer may say that it speaks for another.
+    fn believes(&self, peer: &Peer) -> bool {
+        let address = || peer.address.parse::<SocketAddr>().ok().map(|address| address.ip());
+        !self.proxy_from.is_empty()
+            && address().is_some_and(|address| self.proxy_from.iter().any(|network| network.contains(address)))
     }
 }
 
@@ -215,6 +273,15 @@ impl Closed {
             Closed::Tls(problem) => {
                 count(&counters.tls_failed);
                 tracing::info!(peer, problem, "closed: TLS failed");
+            }
+            Closed::Proxy(problem) => {
+                counters.offences.count(Offence::Malformed, 1);
+                tracing::info!(peer, problem, "closed: the header of the PROXY protocol is wrong");
+            }
+            Closed::Plaintext(first) | Closed::Unrecognised(first) if is_proxy(&first.bytes) == Verdict::Speaks(0) => {
+                let sentence =
+                    "A header of the PROXY protocol is believed once, and from the networks of server.proxy_from only.";
+                first.refuse(&counters.unrecognised, front, peer, sentence).await;
             }
             Closed::Plaintext(first) => {
                 let sentence = "This port speaks TLS only: use https, or set server.allow_plaintext.";

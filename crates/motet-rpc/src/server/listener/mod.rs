@@ -8,6 +8,7 @@ mod accept;
 mod admission;
 mod connection;
 mod prefixed;
+mod proxy;
 mod recognise;
 mod refusal;
 
@@ -26,13 +27,18 @@ use tokio::time::Instant;
 
 use crate::transport::TlsAccept;
 
-pub(super) use self::{accept::accept_loop, admission::Admission};
+pub(super) use self::{accept::accept_loop, admission::Admission, recognise::recognised};
+pub use self::{
+    proxy::{Network, ProxyHeader, ProxySource},
+    recognise::Recognised,
+};
 
 /// What all connections of one server share.
 pub(super) struct Front {
     pub(super) protocols: Arc<[Arc<dyn ServerProtocol>]>,
     pub(super) tls: Option<TlsAccept>,
     pub(super) allow_plaintext: bool,
+    pub(super) proxy_from: Vec<Network>,
     pub(super) dispatcher: Dispatcher,
     pub(super) drain: Drain,
     pub(super) head_timeout: Duration,

@@ -7,11 +7,23 @@ use motet_core::{Recognition, ServerProtocol};
 /// How many first bytes are looked at; a protocol that cannot tell by then is not spoken.
 pub(super) const MAX_FIRST: usize = 4096;
 
-/// The methods of HTTP/1.1 (RFC 9110 §9, RFC 5789) and the preface of HTTP/2.
-const HTTP_METHODS: [&[u8]; 9] =
-    [b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"CONNECT ", b"OPTIONS ", b"TRACE ", b"PATCH "];
+/// The methods of HTTP/1.1 (RFC 9110 §9, RFC 5789; QUERY of draft-ietf-httpbis-safe-method-w-body) and the
+/// preface of HTTP/2.
+const HTTP_METHODS: [&[u8]; 10] =
+    [b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"CONNECT ", b"OPTIONS ", b"TRACE ", b"PATCH ", b"QUERY "];
 
-/// What the first bytes say.
+/// What the first bytes of a connection say of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recognised<'a> {
+    /// The protocol of this name is spoken.
+    Speaks(&'a str),
+    /// More bytes are needed to tell.
+    NeedMore,
+    /// No protocol claims it.
+    Nobody,
+}
+
+/// What the first bytes say, by the number of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The protocol of this number speaks.
@@ -35,6 +47,19 @@ pub(super) fn recognise(protocols: &[Arc<dyn ServerProtocol>], first: &[u8], tls
         }
     }
     verdict
+}
+
+/// The same by the protocol's name.
+pub(in crate::server) fn recognised<'a>(
+    protocols: &'a [Arc<dyn ServerProtocol>],
+    first: &[u8],
+    tls: bool,
+) -> Recognised<'a> {
+    match recognise(protocols, first, tls, false) {
+        Verdict::Speaks(number) => Recognised::Speaks(protocols[number].name()),
+        Verdict::More => Recognised::NeedMore,
+        Verdict::Nobody => Recognised::Nobody,
+    }
 }
 
 /// Whether these bytes begin a TLS record that holds a handshake (RFC 8446 §5.1).

@@ -11,7 +11,7 @@ use tokio_rustls::TlsConnector;
 use super::{pem, provider};
 
 /// The ALPN name that is offered unless a protocol says otherwise.
-const DEFAULT_ALPN: &str = "motet/1";
+pub(in crate::transport) const DEFAULT_ALPN: &str = "motet/1";
 /// The name that a server behind a Unix socket must have a certificate for unless configured.
 const LOCAL_NAME: &str = "localhost";
 
@@ -119,7 +119,7 @@ impl ClientTls {
     }
 
     fn connector(&self, alpn: &[&str]) -> TlsConnector {
-        if alpn.is_empty() {
+        if alpn == [DEFAULT_ALPN] {
             return self.config.clone().into();
         }
         let mut config = rustls::ClientConfig::clone(&self.config);

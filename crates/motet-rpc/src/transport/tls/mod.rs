@@ -6,7 +6,7 @@ mod client;
 mod pem;
 mod server;
 
-pub(super) use self::client::dial_tls;
+pub(super) use self::client::{DEFAULT_ALPN, dial_tls};
 pub(crate) use self::server::TlsAccept;
 pub use self::{
     client::{ClientTls, ClientTlsConfig},

@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use motet::{MethodDescriptor, ServiceDescriptor};
+use motet_core::{MethodDescriptor, ServiceDescriptor};
 use serde_json::Value;
 
 /// The keywords of a schema that hold values.
 const VALUES: [&str; 5] = ["default", "examples", "example", "const", "enum"];
 
-/// The descriptor without values of sensitive fields.
-pub(super) fn service(service: &ServiceDescriptor) -> ServiceDescriptor {
+/// The descriptor without values of sensitive fields: its schemas may hold defaults and examples.
+pub fn scrubbed(service: &ServiceDescriptor) -> ServiceDescriptor {
     let mut service = service.clone();
     for method in &mut service.methods {
         let mut own = MethodDescriptor::clone(method);
@@ -71,7 +71,7 @@ fn scrub(schema: &mut Value, inside: bool) {
 
 #[cfg(test)]
 mod tests {
-    use motet::core::BodyShape;
+    use motet_core::BodyShape;
     use serde_json::json;
 
     use super::*;
@@ -93,7 +93,7 @@ mod tests {
         let mut descriptor = ServiceDescriptor::new("s", "1.0.0");
         let method = MethodDescriptor::new("s", "m").request(BodyShape::Message, schema.clone());
         descriptor.methods.push(Arc::new(method));
-        let clean = serde_json::to_string(&service(&descriptor)).expect("plain data");
+        let clean = serde_json::to_string(&scrubbed(&descriptor)).expect("plain data");
         assert!(!clean.contains("MARKER"), "{clean}");
         assert!(
             clean.contains("kept") && clean.contains("green") && clean.contains("\"default\":{\"default\""),
@@ -105,9 +105,9 @@ mod tests {
     fn a_sensitive_argument_has_no_values_either() {
         let mut descriptor = ServiceDescriptor::new("s", "1.0.0");
         let schema = json!({"properties": {"pin": {"type": "string", "default": "MARKER"}}});
-        let argument = motet::ArgumentDescriptor::new("pin").sensitive();
+        let argument = motet_core::ArgumentDescriptor::new("pin").sensitive();
         let method = MethodDescriptor::new("s", "m").arguments([argument]).request(BodyShape::Arguments, schema);
         descriptor.methods.push(Arc::new(method));
-        assert!(!serde_json::to_string(&service(&descriptor)).expect("plain data").contains("MARKER"));
+        assert!(!serde_json::to_string(&scrubbed(&descriptor)).expect("plain data").contains("MARKER"));
     }
 }
