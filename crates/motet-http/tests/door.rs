@@ -11,7 +11,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use motet_core::{Codecs, Dispatcher, DrainSignal};
 use motet_http::{Body, HttpConfig, HttpServer};
 use support::{Raw, ask, start, start_with};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 type Sender = hyper::client::conn::http2::SendRequest<Body>;
 
@@ -103,6 +106,21 @@ async fn a_request_that_nobody_claims_is_told_what_is_spoken() {
     let answer = ask(&setup.address, "GET /other HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
     assert!(answer.contains("speaks over HTTP: paths") && answer.contains("\"code\":\"NOT_FOUND\""), "{answer}");
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_before_the_request_is_sent_arrives() {
+    let setup = start(HttpConfig::default()).await;
+    let mut io = TcpStream::connect(&setup.address).await.expect("it listens");
+    let length = 4 << 20;
+    let head = format!("POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
+    io.write_all(head.as_bytes()).await.expect("taken");
+    // Answered and done, as far as the server is concerned.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    io.write_all(&vec![b'x'; length]).await.expect("all of it is heard");
+    let mut answer = String::new();
+    io.read_to_string(&mut answer).await.expect("the connection ends in order");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("POST /nowhere by paths"), "{answer}");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::BytesMut;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
 use motet_core::{BoxIo, Offence};
@@ -21,10 +22,11 @@ use crate::Door;
 
 /// How long a connection that is told to end may stay without a request.
 const LEAVING: Duration = Duration::from_secs(5);
-/// How long, and for how many bytes, a peer is heard out after the last words. Closing with unread
-/// bytes resets the connection, and the last words may be lost with it.
+/// How long, and for how many bytes, a peer is heard out after the last words: four messages as long as
+/// they may be. Closing with unread bytes resets the connection, and the last words may be lost with it.
 const LINGER: Duration = Duration::from_millis(500);
-const LINGER_BYTES: usize = 256 << 10;
+const LINGER_BYTES: usize = 16 << 20;
+const LINGER_READ: usize = 16 << 10;
 
 /// A connection of the HTTP library.
 pub(super) trait Conn: Future<Output = hyper::Result<()>> + Send {
@@ -81,7 +83,11 @@ pub(super) async fn drive<C: Conn>(mut connection: Pin<Box<C>>, watch: &Watch, d
     let ended = run(&mut connection, watch, door).await;
     drop(connection);
     match ended {
-        Ok(Ok(())) => End::Closed,
+        Ok(Ok(())) => {
+            // A request that was answered before all of it was read may still be on its way.
+            last_words(watch.left_behind(), &[]).await;
+            End::Closed
+        }
         Ok(Err(error)) => {
             if let Some(offence) = offence(&error) {
                 door.offences().count(offence, 1);
@@ -169,9 +175,11 @@ async fn last_words(io: Option<BoxIo>, words: &[u8]) {
     let all = async {
         io.write_all(words).await?;
         io.shutdown().await?;
-        let (mut left, mut buffer) = (LINGER_BYTES, [0; 1024]);
+        let (mut left, mut buffer) = (LINGER_BYTES, BytesMut::new());
         while left > 0 {
-            match io.read(&mut buffer).await? {
+            buffer.clear();
+            buffer.reserve(LINGER_READ);
+            match io.read_buf(&mut buffer).await? {
                 0 => break,
                 read => left = left.saturating_sub(read),
             }
