@@ -13,7 +13,7 @@ use crate::wire::{self, MAX_VARINT};
 const MAX_DEPTH: u32 = 100;
 
 /// How far ahead the buffer is filled at first: enough for many a message.
-const AHEAD: usize = 64;
+const AHEAD: usize = 256;
 /// From here on the filling only doubles: more of it than of the message would be a waste.
 const LARGE: usize = 1 << 10;
 
