@@ -6,17 +6,25 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::cli::{LoadArgs, Place, Serve};
+use crate::cli::{LoadArgs, Place, Process, Serve};
 use crate::row::Row;
-use crate::{net, process, processes, runtime, systems};
+use crate::systems::{self, Entry};
+use crate::{net, process, processes, runtime};
 
 /// A row that takes this much longer than its warm-up and window is given up.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Is that process, of one of these systems.
+pub(crate) fn run(process: &Process, systems: impl IntoIterator<Item = &'static Entry>) -> Result<()> {
+    match process {
+        Process::Serve(args) => serve(args, systems::named(&args.system, systems)?),
+        Process::Load(args) => load(args, systems::named(&args.system, systems)?),
+    }
+}
+
 /// Prints the address it listens on and serves until standard input ends, which it does
 /// when the process that started it is gone.
-pub(crate) fn serve(args: &Serve) -> Result<()> {
-    let system = systems::find(&args.system)?;
+fn serve(args: &Serve, system: &Entry) -> Result<()> {
     let runtime = prepare(args.place)?;
     processes::end_with_input();
     runtime.block_on(async {
@@ -28,8 +36,7 @@ pub(crate) fn serve(args: &Serve) -> Result<()> {
 }
 
 /// Measures one row and prints it.
-pub(crate) fn load(args: &LoadArgs) -> Result<()> {
-    let system = systems::find(&args.system)?;
+fn load(args: &LoadArgs, system: &Entry) -> Result<()> {
     let runtime = prepare(args.place)?;
     let load = args.load();
     give_up_after(load.warm_up + load.window + PATIENCE);

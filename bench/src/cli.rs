@@ -96,12 +96,27 @@ pub(crate) enum Command {
     /// The client process of such a figure
     #[command(hide = true)]
     ExtraLoad(ExtraLoad),
+    #[command(flatten)]
+    Process(Process),
+}
+
+/// The processes of a row.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Process {
     /// The server process of a row: prints its address, ends with its standard input
     #[command(hide = true)]
     Serve(Serve),
     /// The client process of a row: prints the row as JSON
     #[command(hide = true)]
     Load(LoadArgs),
+}
+
+/// What the binary of Motet alone does.
+#[derive(Debug, Parser)]
+#[command(name = "motet-bench-motet", version)]
+pub(crate) struct MotetOnly {
+    #[command(subcommand)]
+    pub(crate) process: Process,
 }
 
 /// Which figures, and how.

@@ -12,6 +12,7 @@ use motet::{NativeServer, Recognised, Server};
 use motet_http::{HttpConfig, HttpServer};
 use motet_protocol_gorpc::GoRpcServer;
 use motet_protocol_jsonrpc::JsonRpcServer;
+use motet_protocol_mucp::MucpServer;
 use motet_protocol_netrpc::NetRpcServer;
 use motet_protocol_rpcx::RpcxServer;
 
@@ -21,16 +22,17 @@ use crate::timing;
 const GOAL: f64 = 2000.0;
 
 /// First bytes and whose they are; nobody's if empty. `docs/one-port.md` has whole captures.
-const CASES: [(&str, &[u8]); 12] = [
+const CASES: [(&str, &[u8]); 13] = [
     ("motet", b"\xab\xba\x01\x14\0\0\0\x01"),
     ("gorpc", b"\xab\xba\0\0\0\0\x95\0\0\0\x7a"),
     ("rpcx", b"\x08\0\0\x30\0\0\0\0\0\0\0\0\0\0\0\x2f"),
+    ("mucp", b"POST / HTTP/1.1\r\nHost: 127.0.0.1:1\r\nContent-Type: application/json\r\nMicro-Endpoint: World.HelloWorld\r\n"),
     ("netrpc", b"\x2e\x7f\x03\x01\x01\x07Request\x01\xff\x80\0"),
     ("netrpc", b"CONNECT /_goRPC_ HTTP/1.0\n\n"),
     ("jsonrpc", b"{\"method\":\"world.HelloWorld\",\"params\":[1],\"id\":0}\n"),
     ("jsonrpc", b"                                                               {"),
     ("h2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04"),
-    ("http/1.1", b"POST /world/hello_world HTTP/1.1\r\nHost: 127.0.0.1:46119\r\n"),
+    ("http/1.1", b"POST /world/hello_world HTTP/1.1\r\nHost: 127.0.0.1:46119\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\r\n"),
     ("http/1.1", b"PATCH /world/hello_world HTTP/1.1\r\nHost: 127.0.0.1:46119\r\n"),
     ("", b"SSH-2.0-OpenSSH_9.2\r\n"),
     ("", b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
@@ -62,6 +64,7 @@ fn server() -> Result<Server> {
         .protocol(Arc::new(NativeServer::default()))
         .protocol(Arc::new(GoRpcServer::default()))
         .protocol(Arc::new(RpcxServer::default()))
+        .protocol(Arc::new(MucpServer::default()))
         .protocol(Arc::new(NetRpcServer::default()))
         .protocol(Arc::new(JsonRpcServer::default()));
     for protocol in HttpServer::new(HttpConfig::default()).server_protocols() {

@@ -1,5 +1,5 @@
-// Drives a browser through what examples/browser serves. Called by run: browser, program, folder of modules, folder for
-// screenshots.
+// Drives a browser, and Node, through what examples/browser serves. Called by run: browser, program, folder of modules,
+// folder for screenshots, Node 22 or newer.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { createServer, connect as dial } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
-const [browserPath, program, modules, shots] = process.argv.slice(2).map((path) => resolve(path));
+const [browserPath, program, modules, shots, node] = process.argv.slice(2).map((path) => resolve(path));
 const { chromium } = createRequire(join(modules, "/"))("playwright-core");
 const SOON = 30_000;
 
@@ -115,6 +115,12 @@ async function checkClient(run, from = "/-/motet.js", at = "") {
     return (await collect(stream)).length`), 100);
   assert.deepEqual(await say(`const all = []; for await (const n of parlour.count({ to: 1000, every_ms: 1 })) { all.push(n); if (n === 3) break; }
     return [all, await parlour.greet({ name: "Ada" })]`), [[1, 2, 3], "Good evening, Ada."]);
+  // A stream of requests: from a list, by hand, more than one window, none at all, and one that is refused.
+  assert.equal(await say(`return await parlour.listen([{ text: "a" }, { text: "b" }].values())`), 2);
+  assert.equal(await say(`const call = parlour.listen(); for (let n = 0; n < 3; n++) await call.send({ text: "x" }); call.end(); return await call`), 3);
+  assert.equal(await say(`return await parlour.listen(Array.from({ length: 100 }, () => ({ text: "x" })).values())`), 100);
+  assert.equal(await say(`const call = parlour.listen(); call.end(); return await call`), 0);
+  assert.equal(await say(`return await failure(parlour.listen([{ text: "a" }, { text: "" }].values()))`), "INVALID_ARGUMENT");
   // Both streams: by hand, from a list, and a hundred, which is more than one window.
   assert.deepEqual(await say(`const talk = parlour.talk(); talk.send({ text: "a" }); talk.send({ text: "b" }); talk.end();
     return (await collect(talk)).map(line => line.text)`), ["“a”, you say?", "“b”, you say?"]);
@@ -132,15 +138,14 @@ async function checkClient(run, from = "/-/motet.js", at = "") {
   assert.equal(await say(`const stream = ${slow}); setTimeout(() => motet.close(), 100); return await failure(collect(stream))`), "UNAVAILABLE");
 }
 
-test("the client in Node", async ({ base, folder }) => {
-  const flags = Number(process.versions.node.split(".")[0]) < 22 ? ["--experimental-websocket"] : [];
+test(`the client in Node ${execFileSync(node, ["--version"]).toString().trim()}`, async ({ base, folder }) => {
   const file = join(folder, "motet.mjs");
   writeFileSync(file, await (await fetch(base + "/-/motet.js")).text());
   await checkClient(
     async (code) => {
       const text = `const result = await ${code}; process.stdout.write(JSON.stringify(result));`;
       writeFileSync(join(folder, "case.mjs"), text);
-      return JSON.parse(execFileSync("node", [...flags, "--no-warnings", join(folder, "case.mjs")], { timeout: SOON }));
+      return JSON.parse(execFileSync(node, [join(folder, "case.mjs")], { timeout: SOON }));
     },
     "./motet.mjs",
     JSON.stringify(base),
@@ -202,7 +207,9 @@ async function statuses(page, from, target) {
   const tools = await page.context().newCDPSession(page);
   const [asked, seen] = [new Map(), new Map()];
   tools.on("Network.requestWillBeSent", ({ requestId, request }) => asked.set(requestId, new URL(request.url).pathname));
-  tools.on("Network.responseReceivedExtraInfo", ({ requestId, statusCode }) => seen.set(asked.get(requestId), statusCode));
+  tools.on("Network.responseReceivedExtraInfo", ({ requestId, statusCode }) => seen.set(requestId, statusCode));
+  // In no certain order.
+  const status = (path) => [...seen].find(([id]) => asked.get(id) === path)?.[1];
   await tools.send("Network.enable");
   const refused = [];
   page.on("console", (message) => /Unexpected response code: (\d+)/.test(message.text()) && refused.push(RegExp.$1));
@@ -221,8 +228,8 @@ async function statuses(page, from, target) {
   await until(() => refused.length === 2, "both refusals are told");
   assert.deepEqual(refused, ["403", "403"]);
   for (const path of [...paths, "/parlour/greet"]) {
-    await until(() => seen.has(path), `${path} of ${target} is answered`);
-    assert.equal(seen.get(path), 403, `${path} of ${target} asked from ${from}`);
+    await until(() => status(path), `${path} of ${target} is answered`);
+    assert.equal(status(path), 403, `${path} of ${target} asked from ${from}`);
   }
 }
 
@@ -259,6 +266,8 @@ test("the types hold what they say, by tsc", async ({ base, folder }) => {
     talk.end();
     for await (const { text } of talk) { const upper: string = text.toUpperCase(); void upper; }
     for await (const { text } of parlour.talk([line])) void text;
+    const heard: number = await parlour.listen([line].values());
+    void heard;
     // @ts-expect-error: there is no such method
     parlour.none();
     // @ts-expect-error: the name is a text

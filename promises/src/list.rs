@@ -122,6 +122,7 @@ pub const LIST: &[Promise] = &[
                 "server",
                 "what_is_no_gob_ends_its_connection_after_the_answers_and_no_other",
             ),
+            test("motet-protocol-mucp", "wire", "what_is_no_mucp_ends_its_call_or_connection_and_no_other"),
             test("motet-protocol-gorpc", "wire", "damage_ends_its_connection_and_no_other"),
             test("motet-protocol-rpcx", "wire", "damage_ends_its_call_or_connection_and_no_other"),
             test("motet", "fuzz_seeds", "every_seed_passes"),

@@ -11,8 +11,9 @@ use crate::closed_loop::Caller as _;
 use crate::message::generated::bench_client::BenchClient as TonicClient;
 use crate::message::{Message, Sample, Small};
 use crate::systems::motet::{self as over_motet, InContext, Motet};
-use crate::systems::{System, tonic::Tonic};
-use crate::{net, process};
+use crate::systems::motet_websocket::{self, MotetWebSocket};
+use crate::systems::{System, motet_serde, tonic::Tonic};
+use crate::{net, plain, process};
 
 /// So many are opened before the server's memory is read.
 const IDLE: u64 = 10_000;
@@ -47,6 +48,13 @@ pub(super) const ALL: &[Extra] = &[
         unit: "bytes each",
         serve: |scratch| Box::pin(serve::<Motet>(scratch)),
         load: |target| Box::pin(rested_motet(target)),
+    },
+    Extra {
+        group: "idle",
+        case: "motet by WebSocket, 10,000 idle",
+        unit: "bytes each",
+        serve: |scratch| Box::pin(serve::<MotetWebSocket>(scratch)),
+        load: |target| Box::pin(idle_websocket(target)),
     },
     Extra {
         group: "idle",
@@ -128,6 +136,18 @@ async fn rested_motet(target: Target) -> Result<Outcome> {
         clients.push(client);
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
+    idle(&target, before).await
+}
+
+async fn idle_websocket(target: Target) -> Result<Outcome> {
+    let before = process::rss_kb(target.pid)?;
+    let mut clients = Vec::new();
+    for _ in 0..IDLE {
+        let client = motet_websocket::client(&target.address, motet::Stats::disabled())?;
+        let mut client = motet_serde::calling(&client);
+        client.call(plain::Small::sample()).await?.check_reply()?;
+        clients.push(client);
+    }
     idle(&target, before).await
 }
 

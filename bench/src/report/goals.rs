@@ -93,6 +93,7 @@ const GOALS: &[Goal] = &[
     goal(17, "server memory vs go-micro", Big, MUX, Against("go-micro", Field::Rss), AtMost(0.33)),
     goal(18, "motet-jsonrpc: rps vs Go's", Big, MUX, Of("motet-jsonrpc", "go-jsonrpc", Field::Rps), AtLeast(3.0)),
     goal(18, "motet-netrpc: rps vs Go's", Big, MUX, Of("motet-netrpc", "go-net-rpc", Field::Rps), AtLeast(1.2)),
+    goal(18, "motet-mucp: rps vs go-micro", Big, MUX, Of("motet-mucp", "go-micro", Field::Rps), AtLeast(5.0)),
     goal(16, "server MB at start", Big, ONE, Megabytes(Field::RssStart), AtMost(7.0)),
     goal(16, "server MB", Big, CROWD, Megabytes(Field::Rss), AtMost(14.0)),
 ];

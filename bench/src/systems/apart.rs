@@ -17,7 +17,8 @@ pub(super) const VOLO: Entry = Entry {
         TCP_NODELAY; server: every handler in a task of its own; client: one connection, the request cloned \
         because it is taken by value. Not part of a run of everything: built when it is asked for by name",
     single_thread: false,
-    runs: Runs::Apart(volo),
+    runs: Runs::Apart,
+    apart: Some(volo),
 };
 
 /// The systems of Go; see `bench/go`. A process has one thread that runs Go code, as the others have one
@@ -39,7 +40,25 @@ pub(super) const GO: [Entry; 6] = [
 ];
 
 const fn go(name: &'static str, per_call: &'static str) -> Entry {
-    Entry { name, per_call, single_thread: false, runs: Runs::Apart(go_binary) }
+    Entry { name, per_call, single_thread: false, runs: Runs::Apart, apart: Some(go_binary) }
+}
+
+/// The binary that has Motet's own systems alone, beside this one.
+pub(super) fn motet() -> Result<PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| build_motet().map_err(|error| format!("{error:#}")));
+    built.clone().map_err(|error| anyhow!(error))
+}
+
+fn build_motet() -> Result<PathBuf> {
+    const NAME: &str = "motet-bench-motet";
+    let mut command = cargo(&["build", "--quiet", "--bin", NAME]);
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
+    ensure!(status.success(), "{NAME} could not be built: {status}");
+    let binary = std::env::current_exe()?.with_file_name(NAME);
+    ensure!(binary.exists(), "{} is not there: this binary was moved from where cargo put it", binary.display());
+    Ok(binary)
 }
 
 fn go_binary() -> Result<PathBuf> {
@@ -77,16 +96,23 @@ fn volo() -> Result<PathBuf> {
 fn build(folder: &str) -> Result<PathBuf> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let target = package.join("target");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["build", "--locked"]).arg("--manifest-path").arg(package.join("Cargo.toml"));
+    let mut command = cargo(&["build", "--locked"]);
+    command.arg("--manifest-path").arg(package.join("Cargo.toml"));
     command.arg("--target-dir").arg(&target);
-    let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
-    if profile == "release" {
-        command.arg("--release");
-    }
     eprintln!("building {folder}, which takes minutes for the first time: {command:?}");
     let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
     ensure!(status.success(), "{folder} could not be built: {status}");
-    Ok(target.join(profile).join(format!("motet-bench-{folder}")))
+    Ok(target.join(PROFILE).join(format!("motet-bench-{folder}")))
+}
+
+const PROFILE: &str = if cfg!(debug_assertions) { "debug" } else { "release" };
+
+/// A command of cargo, with optimisation if this binary has it.
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments);
+    if PROFILE == "release" {
+        command.arg("--release");
+    }
+    command
 }

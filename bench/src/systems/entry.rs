@@ -37,6 +37,8 @@ pub(crate) struct Entry {
     pub(crate) per_call: &'static str,
     pub(crate) single_thread: bool,
     pub(crate) runs: Runs,
+    /// Builds the binary whose processes serve and load it, and says where it is; `None` if they are this one's.
+    pub(crate) apart: Option<fn() -> Result<PathBuf>>,
 }
 
 /// Where a [`System`] is.
@@ -47,8 +49,8 @@ pub(crate) enum Runs {
         serve: fn(TcpListener, Message) -> BoxFuture<'static, Result<()>>,
         load: fn(Load) -> BoxFuture<'static, Result<Figures>>,
     },
-    /// In the binary that this builds and names.
-    Apart(fn() -> Result<PathBuf>),
+    /// Elsewhere.
+    Apart,
 }
 
 impl Entry {
@@ -61,28 +63,31 @@ impl Entry {
                 serve: |listener, message| Box::pin(S::serve(listener, message)),
                 load: |load| Box::pin(S::load(load)),
             },
+            apart: None,
         }
+    }
+
+    /// The same in processes of another binary.
+    pub(crate) const fn apart(self, binary: fn() -> Result<PathBuf>) -> Self {
+        Self { apart: Some(binary), ..self }
     }
 
     /// The binary whose processes serve and load it: `own` where it is in this one.
     pub(crate) fn binary(&self, own: &Path) -> Result<PathBuf> {
-        match self.runs {
-            Runs::Here { .. } => Ok(own.to_owned()),
-            Runs::Apart(build) => build(),
-        }
+        self.apart.map_or_else(|| Ok(own.to_owned()), |build| build())
     }
 
     pub(crate) async fn serve(&self, listener: TcpListener, message: Message) -> Result<()> {
         match self.runs {
             Runs::Here { serve, .. } => serve(listener, message).await,
-            Runs::Apart(_) => bail!("{} is served by a binary of its own", self.name),
+            Runs::Apart => bail!("{} is served by a binary of its own", self.name),
         }
     }
 
     pub(crate) async fn load(&self, load: Load) -> Result<Figures> {
         match self.runs {
             Runs::Here { load: measure, .. } => measure(load).await,
-            Runs::Apart(_) => bail!("{} is called by a binary of its own", self.name),
+            Runs::Apart => bail!("{} is called by a binary of its own", self.name),
         }
     }
 }

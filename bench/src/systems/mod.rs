@@ -6,7 +6,7 @@
 //!
 //! [`Sample::handle`]: crate::message::Sample::handle
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 
 #[cfg(test)]
 use crate::{message::Message, window::Load};
@@ -20,7 +20,8 @@ mod http;
 pub(crate) mod motet;
 mod motet_go;
 mod motet_grpc;
-mod motet_serde;
+pub(crate) mod motet_serde;
+pub(crate) mod motet_websocket;
 mod tarpc;
 pub(crate) mod tonic;
 
@@ -30,12 +31,20 @@ pub(crate) use entry::{Entry, System};
 pub(crate) const ALL: &[Entry] = &[
     Entry::of::<floor_raw::FloorRaw>(),
     Entry::of::<floor_codec::FloorCodec>(),
+    MOTET[0].apart(apart::motet),
+    MOTET[1].apart(apart::motet),
+    MOTET[2].apart(apart::motet),
+    MOTET[3].apart(apart::motet),
+    Entry::of::<tonic::Tonic>(),
+    Entry::of::<tarpc::Tarpc>(),
+];
+
+/// Motet by its own protocol, which has a binary of its own.
+pub(crate) const MOTET: &[Entry] = &[
     Entry::of::<motet::Motet>(),
     Entry::of::<motet::MotetMain>(),
     Entry::of::<motet::MotetUncounted>(),
     Entry::of::<motet_serde::MotetSerde>(),
-    Entry::of::<tonic::Tonic>(),
-    Entry::of::<tarpc::Tarpc>(),
 ];
 
 /// Systems that are measured when they are asked for by name: Motet's other protocols with what they are
@@ -43,9 +52,11 @@ pub(crate) const ALL: &[Entry] = &[
 pub(crate) const BY_NAME: &[Entry] = &[
     Entry::of::<motet_grpc::MotetGrpc>(),
     Entry::of::<http::MotetHttp>(),
+    Entry::of::<motet_websocket::MotetWebSocket>(),
     Entry::of::<http::AxumJson>(),
     Entry::of::<motet_go::By<motet_go::NetRpc>>(),
     Entry::of::<motet_go::By<motet_go::JsonRpc>>(),
+    Entry::of::<motet_go::By<motet_go::Mucp>>(),
     Entry::of::<motet_go::By<motet_go::Rpcx>>(),
     apart::VOLO,
     apart::GO[0],
@@ -58,10 +69,19 @@ pub(crate) const BY_NAME: &[Entry] = &[
 
 /// The system of that name.
 pub(crate) fn find(name: &str) -> Result<&'static Entry> {
-    ALL.iter().chain(BY_NAME).find(|entry| entry.name == name).with_context(|| {
-        let known: Vec<_> = ALL.iter().chain(BY_NAME).map(|entry| entry.name).collect();
-        format!("no system {name:?}; there are {}", known.join(", "))
-    })
+    named(name, ALL.iter().chain(BY_NAME))
+}
+
+/// The one of these systems that has that name.
+pub(crate) fn named(name: &str, systems: impl IntoIterator<Item = &'static Entry>) -> Result<&'static Entry> {
+    let mut known = Vec::new();
+    for entry in systems {
+        if entry.name == name {
+            return Ok(entry);
+        }
+        known.push(entry.name);
+    }
+    bail!("no system {name:?}; there are {}", known.join(", "))
 }
 
 /// A tenth of a second of ten calls on two connections, to this process.

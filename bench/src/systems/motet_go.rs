@@ -7,6 +7,7 @@ use anyhow::Result;
 use motet::core::{ClientProtocol, ServerProtocol};
 use motet::{Client, ClientConfig, IntoService, Server, Stats, TcpTransport};
 use motet_protocol_jsonrpc::{JsonRpcClient, JsonRpcConfig, JsonRpcServer, Version};
+use motet_protocol_mucp::{MucpClient, MucpServer};
 use motet_protocol_netrpc::{NetRpcClient, NetRpcConfig, NetRpcServer};
 use motet_protocol_rpcx::{RpcxClient, RpcxServer};
 use tokio::net::TcpListener;
@@ -58,6 +59,24 @@ impl Protocol for JsonRpc {
 
     fn client() -> Arc<dyn ClientProtocol> {
         Arc::new(JsonRpcClient::new(Version::V1, JsonRpcConfig::default()))
+    }
+}
+
+/// mucp, go-micro's own.
+pub(crate) struct Mucp;
+
+impl Protocol for Mucp {
+    const NAME: &'static str = "motet-mucp";
+    const PER_CALL: &'static str = "mucp with protobuf, prost types, a connection for each call in flight; metadata, \
+        deadline, tracing, metrics, retries";
+    const PROST: bool = true;
+
+    fn server() -> Arc<dyn ServerProtocol> {
+        Arc::new(MucpServer::default())
+    }
+
+    fn client() -> Arc<dyn ClientProtocol> {
+        Arc::new(MucpClient::default())
     }
 }
 

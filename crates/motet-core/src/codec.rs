@@ -1,8 +1,8 @@
 //! Content types, and the codecs behind them.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, io, sync::Arc};
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use serde::{
     Serialize,
     de::{DeserializeOwned, DeserializeSeed},
@@ -72,9 +72,9 @@ impl Codec {
     /// As [`Codec::encode`], for values without a protobuf shape: they are a `google.protobuf.Struct`.
     pub(crate) fn encode_plain<T: Serialize>(&self, value: &T, out: &mut BytesMut) -> Result<()> {
         match &self.0 {
-            Kind::Json => serde_json::to_writer(out.writer(), value).map_err(|e| unencodable(self, e)),
+            Kind::Json => serde_json::to_writer(Appending(out), value).map_err(|e| unencodable(self, e)),
             Kind::MsgPack => {
-                let mut serializer = rmp_serde::Serializer::new(out.writer()).with_struct_map();
+                let mut serializer = rmp_serde::Serializer::new(Appending(out)).with_struct_map();
                 value.serialize(&mut serializer).map_err(|e| unencodable(self, e))
             }
             Kind::Other(encoding) => encoding.encode(Encode(value), out),
@@ -186,6 +186,28 @@ impl Codec {
     }
 }
 
+/// Writes into memory, which takes all at once: serializers write a few bytes at a time, and what
+/// `BufMut::writer` asks for each of those takes longer than writing them.
+struct Appending<'a>(&'a mut BytesMut);
+
+impl io::Write for Appending<'_> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 fn unencodable(codec: &Codec, error: impl fmt::Display) -> Status {
     Status::internal(format!("the message cannot be written as {}: {error}", codec.content_type()))
 }
@@ -250,7 +272,16 @@ impl Decode<'_> {
     ///
     /// # Errors
     /// InvalidArgument, without the deserializer's own text: it may quote the input.
-    pub fn from<'de, D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<()> {
+    pub fn from<'de, D: serde::Deserializer<'de>>(mut self, deserializer: D) -> Result<()> {
+        self.attempt(deserializer)
+    }
+
+    /// As [`Decode::from`], for a deserializer that offers the value in one form of several: after an error
+    /// it can be offered in another.
+    ///
+    /// # Errors
+    /// As [`Decode::from`].
+    pub fn attempt<'de, D: serde::Deserializer<'de>>(&mut self, deserializer: D) -> Result<()> {
         let mut erased = <dyn erased_serde::Deserializer<'_>>::erase(deserializer);
         (self.0)(&mut erased).map_err(|_| Status::invalid_argument("the body is no valid value of this message"))
     }

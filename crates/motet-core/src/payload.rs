@@ -100,6 +100,11 @@ impl Payload {
         }
     }
 
+    /// Whether these are bytes that somebody else has encoded, and nobody here has looked at.
+    pub fn is_encoded(&self) -> bool {
+        matches!(self.0, Repr::Encoded(..))
+    }
+
     /// The typed value, if this still is one of type `T`.
     pub fn peek<T: 'static>(&self) -> Option<&T> {
         match &self.0 {

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    mem::MaybeUninit,
     task::{Context, Poll, ready},
 };
 
@@ -11,11 +12,11 @@ use tokio::{io::ReadBuf, time::Instant};
 
 use crate::shared::Shared;
 
-/// How much is read at once at most; also how much a frame's buffer grows at once, so that it takes
-/// no more memory than its peer has sent.
+/// How much of a long frame is read at once at most; also how much its buffer grows at once, so that it
+/// takes no more memory than its peer has sent.
 const READ_MOST: usize = 64 << 10;
-/// How much is read at first by a connection at rest, which keeps no buffer to read into.
-const WAKE: usize = 1 << 10;
+/// How much is read at once otherwise: enough that one system call brings many short frames.
+const BATCH: usize = 16 << 10;
 /// A buffer that has grown beyond this is not kept.
 const KEPT: usize = 256 << 10;
 
@@ -48,10 +49,10 @@ impl Link {
     /// Reads what is there, once; `wants` is how much of a frame is still to come. Zero bytes mean
     /// that the peer has closed its side.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, wants: usize) -> Poll<io::Result<usize>> {
-        let read = match self.input.is_empty() && wants == 0 {
-            true => ready!(self.poll_first(cx))?,
+        let read = match wants < BATCH {
+            true => ready!(self.poll_batch(cx))?,
             false => {
-                self.input.reserve(wants.clamp(4 << 10, READ_MOST));
+                self.input.reserve(wants.min(READ_MOST));
                 ready!(self.poll_more(cx))?
             }
         };
@@ -61,13 +62,14 @@ impl Link {
 
     /// Reads into the stack until something comes: the buffers of connections at rest would be most
     /// of what they take.
-    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut chunk = [0; WAKE];
-        let mut chunk = ReadBuf::new(&mut chunk);
-        ready!(self.io.as_mut().poll_read(cx, &mut chunk))?;
-        if self.input.capacity() > KEPT {
+    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut chunk = [MaybeUninit::uninit(); BATCH];
+        let mut chunk = ReadBuf::uninit(&mut chunk);
+        let read = self.io.as_mut().poll_read(cx, &mut chunk);
+        if read.is_pending() && self.input.is_empty() {
             self.input = BytesMut::new();
         }
+        ready!(read)?;
         self.input.extend_from_slice(chunk.filled());
         Poll::Ready(Ok(chunk.filled().len()))
     }
@@ -134,8 +136,8 @@ impl Link {
     pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.input = BytesMut::new();
         while !self.ended {
-            let mut chunk = [0; WAKE];
-            let mut chunk = ReadBuf::new(&mut chunk);
+            let mut chunk = [MaybeUninit::uninit(); BATCH];
+            let mut chunk = ReadBuf::uninit(&mut chunk);
             let read = self.io.as_mut().poll_read(cx, &mut chunk);
             match ready!(read) {
                 Ok(()) if !chunk.filled().is_empty() => {}

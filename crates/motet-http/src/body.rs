@@ -3,6 +3,10 @@
 use std::{
     fmt,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -25,8 +29,25 @@ pub struct Body(Repr);
 enum Repr {
     Empty,
     Full(Bytes),
-    Arriving(hyper::body::Incoming),
+    Arriving(Arriving),
     Frames(Pin<Box<dyn HttpBody<Data = Bytes, Error = Status> + Send>>),
+}
+
+/// The body of a request, as it comes.
+struct Arriving {
+    body: hyper::body::Incoming,
+    /// Whom to tell that nobody has read it to its end.
+    unread: Option<Arc<AtomicBool>>,
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        if let Some(unread) = self.unread.take()
+            && !self.body.is_end_stream()
+        {
+            unread.store(true, Ordering::Release);
+        }
+    }
 }
 
 impl Body {
@@ -60,11 +81,14 @@ impl Body {
         Body(Repr::Frames(Box::pin(Frames(Box::pin(frames)))))
     }
 
-    pub(crate) fn arriving(body: hyper::body::Incoming) -> Body {
-        match body.is_end_stream() {
-            true => Body::empty(),
-            false => Body(Repr::Arriving(body)),
+    /// A request's. One that is long and dropped before its end sets `unread`.
+    pub(crate) fn arriving(body: hyper::body::Incoming, unread: Option<&Arc<AtomicBool>>) -> Body {
+        if body.is_end_stream() {
+            return Body::empty();
         }
+        let is_long = body.size_hint().upper().is_none_or(|length| length > MemoryBudget::OWN as u64);
+        let unread = unread.filter(|_| is_long).cloned();
+        Body(Repr::Arriving(Arriving { body, unread }))
     }
 
     /// The next frame; `None` at the end. Cancel safe.
@@ -173,11 +197,17 @@ impl<M> AsRef<[u8]> for Counted<M> {
 /// # Errors
 /// ResourceExhausted where they do not fit.
 pub(crate) fn count(bytes: Bytes, memory: &MemoryBudget) -> Result<Bytes> {
+    let length = bytes.len();
+    count_as(bytes, length, memory).ok_or_else(no_room)
+}
+
+/// As [`count`], as if they were so many; `None` where they do not fit.
+pub(crate) fn count_as(bytes: Bytes, length: usize, memory: &MemoryBudget) -> Option<Bytes> {
     if bytes.len() <= MemoryBudget::OWN {
-        return Ok(bytes);
+        return Some(bytes);
     }
-    let held: HeldMemory = memory.hold(bytes.len()).ok_or_else(no_room)?;
-    Ok(Bytes::from_owner(Counted { bytes, _memory: held }))
+    let held: HeldMemory = memory.hold(length)?;
+    Some(Bytes::from_owner(Counted { bytes, _memory: held }))
 }
 
 fn no_room() -> Status {
@@ -217,7 +247,13 @@ impl HttpBody for Body {
                 self.0 = Repr::Empty;
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            Repr::Arriving(body) => Pin::new(body).poll_frame(cx).map_err(|error| unread(&error)),
+            Repr::Arriving(arriving) => {
+                let frame = ready!(Pin::new(&mut arriving.body).poll_frame(cx));
+                if frame.is_none() {
+                    arriving.unread = None;
+                }
+                Poll::Ready(frame.map(|frame| frame.map_err(|error| unread(&error))))
+            }
             Repr::Frames(frames) => frames.as_mut().poll_frame(cx),
         }
     }
@@ -226,7 +262,7 @@ impl HttpBody for Body {
         match &self.0 {
             Repr::Empty => true,
             Repr::Full(bytes) => bytes.is_empty(),
-            Repr::Arriving(body) => body.is_end_stream(),
+            Repr::Arriving(arriving) => arriving.body.is_end_stream(),
             Repr::Frames(frames) => frames.is_end_stream(),
         }
     }
@@ -235,7 +271,7 @@ impl HttpBody for Body {
         match &self.0 {
             Repr::Empty => SizeHint::with_exact(0),
             Repr::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Repr::Arriving(body) => body.size_hint(),
+            Repr::Arriving(arriving) => arriving.body.size_hint(),
             Repr::Frames(frames) => frames.size_hint(),
         }
     }

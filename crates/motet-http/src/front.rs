@@ -15,7 +15,7 @@ use motet_rpc::native::MemoryBudget;
 use crate::{
     Body, HttpConfig, HttpProtocol,
     door::{ConnectionParts, Doors},
-    hosts::{Cors, Hosts},
+    hosts::{Cors, Hosts, check_framing},
     mount::Mounted,
     status::{refusal, refusal_as},
 };
@@ -54,6 +54,12 @@ impl Front {
     /// Answers a request.
     pub(crate) fn answer(&self, request: Request<Body>, doors: &Doors) -> Answer {
         let (head, body) = request.into_parts();
+        if let Err(status) = check_framing(&head) {
+            let mut answer = refusal(&status.with_executed(motet_core::Executed::No));
+            // Where this request ends, and what follows it, is anybody's guess.
+            answer.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+            return Answer::now(answer, None);
+        }
         let origin = head.headers.get(header::ORIGIN);
         let cors = origin.and_then(|origin| self.hosts.cors(Some(origin)));
         if let Err(status) = self.hosts.check(&head, doors.of_none().is_loopback()) {

@@ -38,7 +38,11 @@ impl Hosts {
     /// HTTP/1.1 asks for.
     pub(crate) fn check(&self, head: &Parts, loopback: bool) -> Result<()> {
         let host = host(head)?;
-        let origin = head.headers.get(header::ORIGIN);
+        let mut origins = head.headers.get_all(header::ORIGIN).iter();
+        let origin = origins.next();
+        if origins.next().is_some() {
+            return Err(Status::permission_denied("a request has one Origin at most"));
+        }
         if (loopback || origin.is_some())
             && let Some(host) = host
             && !self.knows(host)
@@ -125,7 +129,32 @@ fn host(head: &Parts) -> Result<Option<&str>> {
     }
     let field =
         field.map(|value| value.to_str().map_err(|_| Status::invalid_argument("Host is no text"))).transpose()?;
-    Ok(head.uri.authority().map(http::uri::Authority::as_str).or(field))
+    let Some(authority) = head.uri.authority().map(http::uri::Authority::as_str) else {
+        return match field {
+            Some(field) if !has_good_port(field) => Err(Status::invalid_argument("the port in Host is none")),
+            field => Ok(field),
+        };
+    };
+    // In HTTP/1.1 a whole URL counts, whatever Host says (RFC 9112 §3.2.2); in HTTP/2 both are one (RFC 9113 §8.3.1).
+    match field {
+        Some(field) if head.version == http::Version::HTTP_2 && !same_authority(field, authority) => {
+            Err(Status::invalid_argument("Host is another than :authority"))
+        }
+        _ => Ok(Some(authority)),
+    }
+}
+
+/// Checks that a body's end is where every reader finds it: chunks are the only coding, said once.
+///
+/// # Errors
+/// InvalidArgument for any other `Transfer-Encoding`.
+pub(crate) fn check_framing(head: &Parts) -> Result<()> {
+    let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(one), None) if one.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Status::invalid_argument("the only Transfer-Encoding here is chunked, once")),
+    }
 }
 
 fn host_of(authority: &str) -> &str {
@@ -134,6 +163,12 @@ fn host_of(authority: &str) -> &str {
         return authority.split_inclusive(']').next().unwrap_or_default();
     }
     authority.split(':').next().unwrap_or_default()
+}
+
+/// Whether nothing but a port follows the host.
+fn has_good_port(authority: &str) -> bool {
+    let rest = authority.strip_prefix(host_of(authority)).unwrap_or_default();
+    rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.is_empty() || port.parse::<u16>().is_ok())
 }
 
 fn same_authority(a: &str, b: &str) -> bool {

@@ -121,6 +121,16 @@ async fn an_answer_that_comes_before_the_request_is_sent_arrives() {
     let mut answer = String::new();
     io.read_to_string(&mut answer).await.expect("the connection ends in order");
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("POST /nowhere by paths"), "{answer}");
+    assert!(answer.contains("connection: close"), "its peer must not use the connection again: {answer}");
+    let mut again = Raw::connect(&setup.address).await;
+    for _ in 0..2 {
+        again.send("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 70000\r\n\r\n").await;
+        let mut answer = again.send("x".repeat(70_000)).await.until("\r\n\r\n").await;
+        assert!(!answer.contains("connection: close"), "what was read to its end leaves room for another: {answer}");
+        while !answer.ends_with(&"x".repeat(70_000)) {
+            answer.push_str(&again.until("x").await);
+        }
+    }
 }
 
 #[tokio::test]
@@ -133,6 +143,10 @@ async fn names_and_pages_of_others_are_refused() {
     let evil = ask(&setup.address, evil).await;
     assert!(evil.starts_with("HTTP/1.1 403") && evil.contains("protocols.http.origins"), "{evil}");
     assert!(evil.contains(r#""executed":"no""#), "{evil}");
+    let own = "GET /a HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n";
+    assert!(ask(&setup.address, &format!("{own}\r\n")).await.starts_with("HTTP/1.1 200"));
+    let evil = ask(&setup.address, &format!("{own}Origin: http://evil.example\r\n\r\n")).await;
+    assert!(evil.starts_with("HTTP/1.1 403") && evil.contains("one Origin"), "{evil}");
 }
 
 #[tokio::test]

@@ -10,7 +10,8 @@ use std::time::Duration;
 use frames::*;
 use motet_http::HttpConfig;
 use motet_promises::Measurement;
-use support::{Raw, Setup, ask, start};
+use motet_rpc::native::MemoryBudget;
+use support::{Raw, Setup, ask, start, start_with};
 
 fn hasty() -> HttpConfig {
     let mut config = HttpConfig::default();
@@ -41,6 +42,18 @@ async fn requests_that_two_readers_could_read_differently_are_refused() {
         format!("{post}Content-Length: 99999999999999999999\r\n\r\n"),
         format!("{post}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"),
         format!("{post}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
+        format!("{post}Transfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"),
+        format!("{post}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+        format!("{post}Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
+        format!(
+            "{post}Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n"
+        ),
+        format!(
+            "{post}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n"
+        ),
+        "GET /a HTTP/1.1\r\nHost: localhost:80:90\r\n\r\n".to_owned(),
+        "GET /a HTTP/1.1\r\nHost: localhost:-1\r\n\r\n".to_owned(),
+        "GET /a HTTP/1.1\r\nHost: localhost:70000\r\n\r\n".to_owned(),
         format!("{post}Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
         format!("{post}Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n"),
         format!("{post} Folded: x\r\n\r\n"),
@@ -265,6 +278,10 @@ async fn a_request_against_the_rules_ends_alone() {
     h2.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, without_scheme)).await;
     assert_eq!(h2.until(RST_STREAM).await.stream, 1);
     h2.is_served(3).await;
+    // A Host that is another than :authority: 400, by its place in the table.
+    let two_hosts = [get("/a"), b"\x0f\x17\x05other".to_vec()].concat();
+    h2.send(&frame(HEADERS, END_HEADERS | END_STREAM, 5, &two_hosts)).await;
+    assert_eq!(h2.until(HEADERS).await.payload[0], 0x8c);
 }
 
 #[tokio::test]
@@ -274,4 +291,86 @@ async fn many_small_unread_frames_of_a_stream_do_not_end_the_others() {
     h2.send(&frame(HEADERS, END_HEADERS, 1, &get("/hang"))).await;
     h2.send(&frame(DATA, 0, 1, b"x").repeat(2000)).await;
     h2.is_served(3).await;
+}
+
+/// The settings of a peer whose streams begin without a window.
+fn closed() -> Vec<u8> {
+    frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0])
+}
+
+/// A peer that takes some answers and not others loses those others, and no more.
+#[tokio::test]
+async fn an_answer_that_waits_for_a_window_ends_alone_while_others_go_on() {
+    let mut config = HttpConfig::default();
+    config.write_timeout = Duration::from_millis(300);
+    let setup = start(config).await;
+    let mut h2 = H2::connect(&setup.address).await;
+    h2.send(&closed()).await;
+    for (stream, path) in [(1, "/endless"), (3, "/long")] {
+        h2.send(&frame(HEADERS, END_HEADERS | END_STREAM, stream, &get(path))).await;
+    }
+    let mut stream = 5;
+    let mut ask = async |h2: &mut H2, path: &str| {
+        h2.send(&frame(HEADERS, END_HEADERS | END_STREAM, stream, &get(path))).await;
+        h2.send(&frame(WINDOW_UPDATE, 0, stream, &[0, 0, 4, 0])).await;
+        stream += 2;
+        stream - 2
+    };
+    let mut waits = vec![1, 3];
+    let mut asked = ask(&mut h2, "/a").await;
+    while !waits.is_empty() {
+        let frame = h2.next_of(&[DATA, RST_STREAM, GOAWAY]).await;
+        match frame.kind {
+            RST_STREAM => waits.retain(|stream| *stream != frame.stream),
+            DATA => {
+                assert_eq!(frame.stream, asked, "those without a window are sent nothing");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                asked = ask(&mut h2, "/a").await;
+            }
+            _ => panic!("the connection ends: {frame:?}"),
+        }
+    }
+    assert!(setup.server.connections().stalled >= 2);
+    // One whose handler takes longer than that waits for nobody's window.
+    let slow = ask(&mut h2, "/slow").await;
+    while h2.until(DATA).await.stream != slow {}
+}
+
+#[tokio::test]
+async fn who_opens_no_window_for_any_answer_is_left() {
+    for path in ["/long", "/endless"] {
+        let setup = start(hasty()).await;
+        let mut h2 = H2::connect(&setup.address).await;
+        h2.send(&closed()).await;
+        h2.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &get(path))).await;
+        while h2.next().await.is_some() {}
+        assert_eq!(setup.server.connections().stalled, 1, "{path}");
+    }
+}
+
+/// What is answered and not taken counts: a few short requests could ask for all memory there is.
+#[tokio::test]
+async fn answers_that_nobody_takes_use_no_more_memory_than_they_may() {
+    let memory = MemoryBudget::new(3 << 20);
+    let setup = start_with(HttpConfig::default(), |door| door.with_budget(memory.clone())).await;
+    let mut h2 = H2::connect(&setup.address).await;
+    h2.send(&closed()).await;
+    for n in 0..20 {
+        h2.send(&frame(HEADERS, END_HEADERS | END_STREAM, 2 * n + 1, &get("/long"))).await;
+    }
+    for _ in 0..17 {
+        let reset = h2.until(RST_STREAM).await;
+        assert_eq!(reset.payload, ENHANCE_YOUR_CALM.to_be_bytes());
+    }
+    assert_eq!(memory.used(), 3 << 20);
+    h2.is_served(41).await;
+    // Those that went have room again, whether they were taken or not.
+    h2.send(&frame(RST_STREAM, 0, 1, &[0, 0, 0, 8])).await;
+    while memory.used() > 2 << 20 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(h2);
+    while memory.used() > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }

@@ -163,7 +163,8 @@ fn failure(text: String) -> Status {
         "auth failed" => (Code::Unauthenticated, Executed::No),
         "request limited" => (Code::ResourceExhausted, Executed::No),
         text if text.starts_with(metadata::OTHER_TAG) => (Code::FailedPrecondition, Executed::No),
-        _ => (Code::Unknown, Executed::Yes),
+        // The handler's word, or that of a server that could not read the request.
+        _ => (Code::Unknown, Executed::Unknown),
     };
     Status::new(code, text).with_executed(executed)
 }

@@ -8,7 +8,7 @@ use motet_core::{BodyShape, MethodDescriptor};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::{Value, value::RawValue};
 
-use crate::{ErrorObject, Version, message::write_text};
+use crate::{ErrorObject, Version, message::write_text, scan};
 
 /// The body of a request's parameters.
 ///
@@ -116,8 +116,7 @@ fn no_array(first: Option<&u8>) -> ErrorObject {
 }
 
 fn items(array: &Bytes) -> Vec<Bytes> {
-    let items: Vec<&RawValue> = serde_json::from_slice(array).unwrap_or_default();
-    items.into_iter().map(|item| array.slice_ref(item.get().as_bytes())).collect()
+    scan::elements(array).unwrap_or_default().into_iter().map(|item| array.slice_ref(item)).collect()
 }
 
 fn object<'a>(members: impl IntoIterator<Item = (&'a str, &'a Bytes)>) -> Bytes {
@@ -167,9 +166,13 @@ fn lone_property(schema: &Value) -> &str {
 /// is `null`.
 fn folded(body: Bytes, schema: &Value) -> Bytes {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return body };
-    let mut strange = body.windows(4).any(|word| word == b"null");
-    visit(&body, |key, _| strange |= !properties.contains_key(key));
-    if !strange {
+    if !is_object(&body) {
+        return body;
+    }
+    let mut strange = false;
+    let known = |key| std::str::from_utf8(key).is_ok_and(|key| properties.contains_key(key));
+    let all = scan::members(&body, |key, _, null| strange |= null || !known(key));
+    if all.is_some() && !strange {
         return body;
     }
     let Ok(mut value) = serde_json::from_slice(&body) else { return body };

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use motet_core::{
     BoxFuture, ClientProtocol, Codec, Connecting, Connection, Endpoint, MethodDescriptor, Payload, Result,
 };
 use motet_rpc::exchange::{self, Answer, Asking, Fault};
 
 use crate::{
-    Framing, FramingError, Id, JsonRpcConfig, Message, Request, Version, reply_body, request_params, server::json,
+    Framing, FramingError, Id, JsonRpcConfig, Message, Request, Version, reply_body, request_params,
+    server::json_request,
 };
 
 /// The client side of JSON-RPC over TCP: `jsonrpc://host:port` speaks 1.0 as Go's client does,
@@ -72,6 +73,8 @@ impl<const V: u8> Machine<V> {
 }
 
 impl<const V: u8> Asking for Machine<V> {
+    type Reply = Bytes;
+
     fn ask(
         &mut self,
         id: u64,
@@ -80,14 +83,14 @@ impl<const V: u8> Asking for Machine<V> {
         one_way: bool,
         out: &mut BytesMut,
     ) -> Result<()> {
-        let params = request_params(method, Self::VERSION, &json(body.clone())?);
+        let params = request_params(method, Self::VERSION, &json_request(body.clone())?);
         // 1.0 as Go speaks it has no notifications: the reply is passed over.
         let id = (V == 1 || !one_way).then(|| Id::number(id));
         Request { version: Self::VERSION, method: method.dotted(), params, id, extension: None }.write(out);
         Ok(())
     }
 
-    fn next(&mut self, input: &mut BytesMut) -> Result<Option<Answer>, Fault> {
+    fn next(&mut self, input: &mut BytesMut) -> Result<Option<Answer<Bytes>>, Fault> {
         loop {
             let text = match self.0.next(input) {
                 Ok(None) => return Ok(None),
@@ -98,8 +101,7 @@ impl<const V: u8> Asking for Machine<V> {
             let Ok(Message::Response(response)) = Message::parse(&text) else {
                 return Err(Fault::malformed("the peer sent JSON that is no response"));
             };
-            let outcome = response.outcome.map(|result| Payload::encoded(result, Codec::JSON));
-            let outcome = outcome.map_err(|error| error.into_status(response.version));
+            let outcome = response.outcome.map_err(|error| error.into_status(response.version));
             match (response.id.as_number(), outcome) {
                 (Some(id), outcome) => return Ok(Some(Answer { id, outcome })),
                 // What the peer could not read at all it cannot tie to a call.
@@ -109,7 +111,7 @@ impl<const V: u8> Asking for Machine<V> {
         }
     }
 
-    fn body(method: &MethodDescriptor, _: &Payload, result: Payload) -> Result<Payload> {
-        Ok(Payload::encoded(reply_body(method, Self::VERSION, result.bytes()?), Codec::JSON))
+    fn body(method: &MethodDescriptor, _: &Payload, result: Bytes) -> Result<Payload> {
+        Ok(Payload::encoded(reply_body(method, Self::VERSION, result), Codec::JSON))
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::scan::plain;
+
 /// Cuts objects and arrays from a stream of bytes; white space between them is optional. It looks at
 /// each byte once, however the stream is split, and notices a broken structure where it breaks.
 ///
@@ -86,9 +88,15 @@ impl Framing {
             let blank = input.iter().take_while(|byte| is_space(**byte)).count();
             input.advance(blank);
         }
-        while let Some(byte) = input.get(self.at) {
-            if self.at >= self.max_bytes {
-                return Err(FramingError::TooLong(self.max_bytes));
+        // Up to the limit; a byte behind it is one too many.
+        let bytes = &input[..input.len().min(self.max_bytes)];
+        while let Some(byte) = bytes.get(self.at) {
+            if self.inside == Inside::Text {
+                let run = plain(&bytes[self.at..]);
+                if run > 0 {
+                    self.at += run;
+                    continue;
+                }
             }
             self.at += 1;
             if self.step(*byte)? {
@@ -96,6 +104,9 @@ impl Framing {
                 (self.at, self.expects) = (0, Expects::Value);
                 return Ok(Some(value));
             }
+        }
+        if self.at >= self.max_bytes && input.len() > self.at {
+            return Err(FramingError::TooLong(self.max_bytes));
         }
         Ok(None)
     }

@@ -24,6 +24,7 @@ mod framing;
 #[cfg(feature = "http")]
 mod http;
 mod message;
+mod scan;
 mod server;
 mod session;
 
@@ -35,7 +36,7 @@ pub use config::JsonRpcConfig;
 pub use error::ErrorObject;
 pub use framing::{Framing, FramingError};
 pub use message::{Id, Malformed, Message, Request, Response, Version};
-pub use server::{JsonRpcServer, json};
+pub use server::{JsonRpcServer, json, json_request};
 pub use session::{Session, SessionRequest};
 
 /// For the fuzz targets; not for use by hand, and free to change in any release.

@@ -4,12 +4,14 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use motet_core::{
-    BoxFuture, Codec, Dispatcher, Incoming, Map, MethodDescriptor, Payload, Recognition, Result, ServerProtocol, Status,
+    BoxFuture, Codec, Dispatcher, Executed, Incoming, Map, MethodDescriptor, Payload, Recognition, Result,
+    ServerProtocol, Status,
 };
 use motet_rpc::{
     exchange::{self, Answering, Fault, go_find, go_text},
     native::MemoryBudget,
 };
+use serde_json::value::RawValue;
 
 use crate::{
     ErrorObject, Framing, FramingError, JsonRpcConfig, Session, SessionRequest, Version, framing::is_space,
@@ -155,17 +157,43 @@ impl Answering for Machine {
     }
 }
 
-/// The bytes of a payload in JSON.
+/// The bytes of a payload in JSON: they will stand within other JSON.
 ///
 /// # Errors
-/// Internal when the value cannot be written, Unimplemented when it is no JSON.
+/// Internal when the value cannot be written or is bytes that are no JSON, Unimplemented when it is in
+/// another codec.
 pub fn json(payload: Payload) -> Result<Bytes> {
     let payload = payload.with_codec(Codec::JSON);
-    match payload.codec() {
-        codec if *codec == Codec::JSON => payload.bytes(),
-        other => Err(Status::unimplemented(format!("JSON-RPC carries JSON, not {}", other.content_type()))),
+    if *payload.codec() != Codec::JSON {
+        let other = payload.codec().content_type();
+        return Err(Status::unimplemented(format!("JSON-RPC carries JSON, not {other}")));
+    }
+    let bytes = payload.bytes()?;
+    let is_strange = payload.is_encoded() && !bytes.trim_ascii().is_empty();
+    match is_strange && serde_json::from_slice::<&RawValue>(&bytes).is_err() {
+        true => Err(Status::internal(NO_JSON)),
+        false => Ok(bytes),
     }
 }
+
+/// As [`json`], for the body of a request: one that is no JSON ends its own call, and not the connection by
+/// which others go.
+///
+/// # Errors
+/// As [`json`], but InvalidArgument for bytes that are no JSON; executed: no.
+pub fn json_request(payload: Payload) -> Result<Bytes> {
+    let blame = |status: Status| match status.message() == NO_JSON {
+        true => Status::invalid_argument(NO_JSON),
+        false => status,
+    };
+    match json(payload) {
+        Ok(bytes) if bytes.trim_ascii().is_empty() => Ok(Bytes::from_static(b"{}")),
+        Ok(bytes) => Ok(bytes),
+        Err(status) => Err(blame(status).with_executed(Executed::No)),
+    }
+}
+
+const NO_JSON: &str = "the body is no JSON";
 
 /// Whether broken text was meant to be of version 2.0.
 fn says_modern(text: &[u8]) -> bool {

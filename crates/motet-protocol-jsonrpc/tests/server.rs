@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::{sync::atomic::Ordering::SeqCst, time::Duration};
+use std::{future::poll_fn, sync::atomic::Ordering::SeqCst, task::Poll, time::Duration};
 
 use motet_promises::Measurement;
 use motet_protocol_jsonrpc::JsonRpcConfig;
@@ -164,6 +164,45 @@ async fn calls_beyond_the_limit_wait_their_turn() {
     until(|| world.slow.0.load(SeqCst) == 2).await;
     assert_eq!(world.slow.0.load(SeqCst), 2, "the others are not read yet");
     assert_eq!(read_to_end(socket).await.lines().count(), 6);
+}
+
+/// What one has sent ahead is handled in turns with what others ask.
+#[tokio::test]
+async fn who_sends_much_at_once_does_not_keep_the_others_waiting() {
+    let (_server, address, world) = serve(JsonRpcConfig::default()).await;
+    let mut first = BufReader::new(TcpStream::connect(&address).await.expect("the server listens"));
+    let call = br#"{"method":"World.Nothing","params":[],"id":1}"#;
+    first.write_all(call).await.expect("it reads");
+    first.read_line(&mut String::new()).await.expect("it is served");
+    // Nobody else runs in this thread meanwhile.
+    let (much, mut sent) = (call.repeat(10_000), 0);
+    while let Ok(wrote) = first.get_ref().try_write(&much[sent..]) {
+        sent += wrote;
+        if sent == much.len() {
+            break;
+        }
+    }
+    assert!(sent > 2000 * call.len(), "{sent} bytes wait");
+    // A task has its turn as the connections have theirs.
+    let others = tokio::spawn(async move {
+        let calls = || world.nothings.load(SeqCst);
+        let mut last = calls();
+        while calls() < sent / call.len() {
+            // To the end of the queue, and no further, as `yield_now` goes.
+            let mut yielded = false;
+            let turn = poll_fn(|cx| match std::mem::replace(&mut yielded, true) {
+                true => Poll::Ready(()),
+                false => {
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+            });
+            turn.await;
+            assert!(calls() <= last + 1024, "{} calls were handled in one turn", calls() - last);
+            last = calls();
+        }
+    });
+    others.await.expect("its turns came");
 }
 
 #[tokio::test]

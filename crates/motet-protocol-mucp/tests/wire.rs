@@ -6,6 +6,7 @@ use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
 use greeter::{CallRequest, Count, Greeter, Rig, Stroke, call, client_of, field, post, rig, until, with};
 use motet::{Code, Context, Endpoint, Executed, Streaming};
+use motet_promises::Measurement;
 use motet_protocol_mucp::ContentType;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -81,6 +82,21 @@ async fn an_error_is_go_micro_s_in_a_field() {
     }
     raw.send(&golden()).await;
     assert!(raw.answer().await.1.contains("Hello John"), "the connection goes on");
+}
+
+/// Of go-micro's servers an error of raw bytes never arrives.
+#[tokio::test]
+async fn an_error_arrives_in_every_content_type() {
+    let rig = rig().await;
+    let mut raw = rig.raw().await;
+    for content_type in [JSON, "application/protobuf", "application/octet-stream", "application/proto-rpc"] {
+        raw.send(&call("Greeter.Bye", content_type, &[], "")).await;
+        let (head, _) = raw.answer().await;
+        let error = field(&head, "Micro-Error").expect(content_type);
+        assert!(error.contains("rpc: can't find method Bye"), "{content_type}: {head}");
+    }
+    let to = rig.client.to(format!("mucp://{}", rig.endpoint.address)).expect("an address");
+    to.service("greeter").call_json(&Context::new(), "Bye", "{}").await.expect_err("not served");
 }
 
 #[tokio::test]
@@ -220,20 +236,61 @@ async fn web_pages_may_not_call() {
     assert_eq!(rig.template.begun.load(SeqCst), 0);
 }
 
+/// What is no message ends its connection with HTTP's own error; a body that lies ends its call with mucp's.
 #[tokio::test]
-async fn what_is_no_message_ends_its_connection_with_http_s_own_error() {
+async fn what_is_no_mucp_ends_its_call_or_connection_and_no_other() {
+    let mut measured = Measurement::begin("P14", "what_is_no_mucp_ends_its_call_or_connection_and_no_other");
     let rig = rig().await;
-    let two = "POST / HTTP/1.1\r\nMicro-Endpoint: Greeter.Call\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab";
-    let chunk = "POST / HTTP/1.1\r\nMicro-Endpoint: Greeter.Call\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n";
-    let many = format!("POST / HTTP/1.1\r\nMicro-Endpoint: Greeter.Call\r\n{}\r\n", "a: b\r\n".repeat(200));
-    let endless = "POST / HTTP/1.1\r\nMicro-Endpoint: Greeter.Call\r\nContent-Length: 99999999999\r\n\r\n";
-    for (bytes, status) in [(two, "400"), (chunk, "400"), (&many, "431"), (endless, "431")] {
+    let mut other = rig.raw().await;
+    let begin = "POST / HTTP/1.1\r\nMicro-Endpoint: Greeter.Call\r\n";
+    let message = |fields: &str| format!("{begin}{fields}\r\n\r\nab");
+    let messages = [
+        ("two lengths", message("Content-Length: 1\r\nContent-Length: 2"), "400"),
+        ("a length and chunks", message("Content-Length: 2\r\nTransfer-Encoding: chunked"), "400"),
+        ("a length below zero", message("Content-Length: -1"), "400"),
+        ("another coding", message("Transfer-Encoding: gzip, chunked"), "400"),
+        ("a chunk that is none", message("Transfer-Encoding: chunked").replace("ab", "zz\r\n"), "400"),
+        ("a chunk of 2^72", message("Transfer-Encoding: chunked").replace("ab", "ffffffffffffffffff\r\n"), "400"),
+        ("a folded line", message("a: b\r\n c: d"), "400"),
+        ("a method that asks for nothing", golden() + "GET / HTTP/1.1\r\n\r\n", "405"),
+        ("another protocol behind a call", golden() + "\u{8}\0\0\0\r\n\r\n", "400"),
+        ("200 fields", message("a: b\r\n".repeat(200).trim_end()), "431"),
+        ("a head without an end", begin.to_owned() + &"a: b\r\n".repeat(20_000), "431"),
+        ("a body of 99 GB", message("Content-Length: 99999999999"), "431"),
+    ];
+    for (what, bytes, status) in &messages {
         let answer = rig.answers(bytes).await;
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        let own = answer.rsplit_once("HTTP/1.1 ").map(|(_, own)| own).expect("an answer");
+        assert!(own.starts_with(&format!("{status} ")), "{what}: {answer}");
+        other.send(&golden()).await;
+        assert_eq!(other.answer().await.1, "{\"msg\":\"Hello John\"}\n", "{what}: others go on");
     }
-    rig.greeter.call(&Context::new(), CallRequest { name: "x".to_owned() }).await.expect("others go on");
+    let deep = "[".repeat(100_000);
+    let (json_rpc, proto_rpc) = ("application/json-rpc", "application/proto-rpc");
+    let bodies = [
+        ("half an object", JSON, "{\"name\":"),
+        ("nesting", JSON, deep.as_str()),
+        ("another type", JSON, "{\"name\":7}"),
+        ("text that is too short", "application/protobuf", "\u{a}\u{7f}"),
+        ("a list as an envelope", json_rpc, "[]"),
+        ("two parameters", json_rpc, "{\"params\":[1,2],\"id\":1}"),
+        ("nesting in an envelope", json_rpc, deep.as_str()),
+        ("an envelope beyond its body", proto_rpc, "\u{7f}\u{7f}\u{7f}\u{7f}"),
+        ("half a length", proto_rpc, "\0\0"),
+        ("a message beyond its body", proto_rpc, "\0\0\0\0\0\0\0\u{7f}x"),
+        ("more than a message", proto_rpc, "\0\0\0\0\0\0\0\0x"),
+    ];
+    for (what, content_type, body) in bodies {
+        other.send(&call("Greeter.Call", content_type, &[], body)).await;
+        let (head, _) = other.answer().await;
+        assert!(field(&head, "Micro-Error").is_some_and(|error| error.contains("\"code\":400")), "{what}: {head}");
+        other.send(&golden()).await;
+        assert_eq!(other.answer().await.1, "{\"msg\":\"Hello John\"}\n", "{what}: the connection goes on");
+    }
     let counts = rig.server.connections();
-    assert_eq!((counts.malformed, counts.over_protocol_limit), (2, 2), "{counts:?}");
+    assert_eq!((counts.malformed, counts.over_protocol_limit), (9, 3), "{counts:?}");
+    measured.figure((messages.len() + bodies.len()) as f64, "kinds refused by mucp");
+    measured.end();
 }
 
 /// The answer comes before the body that is not taken, and the next call is served.
@@ -385,8 +442,8 @@ async fn a_call_is_what_go_micro_s_servers_read() {
 async fn every_golden_answer_is_understood() {
     let not_found = r#"{"id":"go.micro.srv.greeter","code":404,"detail":"no such name","status":"Not Found"}"#;
     for (answer, code, executed, message) in [
-        (ok(&format!("Micro-Error: {not_found}\r\n"), ""), Code::NotFound, Executed::Yes, "no such name"),
-        (ok("X-Micro-Error: plain text\r\n", ""), Code::Unknown, Executed::Yes, "plain text"),
+        (ok(&format!("Micro-Error: {not_found}\r\n"), ""), Code::NotFound, Executed::Unknown, "no such name"),
+        (ok("X-Micro-Error: plain text\r\n", ""), Code::Unknown, Executed::Unknown, "plain text"),
         (
             ok("Micro-Error: rpc: can't find method Call\r\n", ""),
             Code::Unimplemented,

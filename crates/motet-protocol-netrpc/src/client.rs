@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::{
     NetRpcConfig,
     body::{Schemas, reply_body, request_value},
-    gob::GobCodec,
+    gob::{self, One},
     server::{CONNECT, end_of_head},
     stream::{Arriving, Header, Leaving},
 };
@@ -100,28 +100,32 @@ struct Machine {
 }
 
 impl Asking for Machine {
+    type Reply = One;
+
     fn ask(&mut self, id: u64, method: &MethodDescriptor, body: &Payload, _: bool, out: &mut BytesMut) -> Result<()> {
-        let one = request_value(&mut self.schemas, method, body)?;
-        let mut value = BytesMut::new();
-        let written = self.leaving.value(&one, &mut value);
-        let header = Header { service_method: method.dotted(), seq: id, error: String::new() };
-        if written.is_ok() {
+        let (known, one) = request_value(&mut self.schemas, method, body)?;
+        let mut definitions = BytesMut::new();
+        let number = self.leaving.define(&one, &mut definitions);
+        let header = Header { service_method: known.name.clone(), seq: id, error: String::new() };
+        if number.is_ok() {
             self.leaving.header("Request", &header, out);
         }
         // Types that were defined for a value that failed stay defined.
-        out.put_slice(&value);
-        written.map_err(|error| Status::internal(format!("the request cannot be written as gob: {error}")))
+        out.put_slice(&definitions);
+        let number =
+            number.map_err(|error| Status::internal(format!("the request cannot be written as gob: {error}")))?;
+        gob::write_value(number, &one.value, out);
+        Ok(())
     }
 
-    fn next(&mut self, input: &mut BytesMut) -> Result<Option<Answer>, Fault> {
+    fn next(&mut self, input: &mut BytesMut) -> Result<Option<Answer<One>>, Fault> {
         while let Some(arrived) = self.arriving.next(input)? {
             let Some(header) = self.header.take() else {
                 self.header = Some(self.arriving.header(&arrived)?);
                 continue;
             };
             let outcome = if header.error.is_empty() {
-                let bytes = self.arriving.one(&arrived).and_then(|one| one.to_bytes());
-                bytes.map(|bytes| Payload::encoded(bytes, GobCodec::codec())).map_err(|error| {
+                self.arriving.one(arrived).map_err(|error| {
                     Status::internal(format!("the peer's reply is no valid gob: {error}")).with_executed(Executed::Yes)
                 })
             } else {
@@ -132,7 +136,7 @@ impl Asking for Machine {
         Ok(None)
     }
 
-    fn body(method: &MethodDescriptor, request: &Payload, result: Payload) -> Result<Payload> {
-        reply_body(method, request, &result)
+    fn body(method: &MethodDescriptor, request: &Payload, reply: One) -> Result<Payload> {
+        reply_body(method, request, reply)
     }
 }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Buf, BufMut, BytesMut};
 use motet_core::{
-    BoxFuture, Codec, Dispatcher, Incoming, Kind, Map, MethodDescriptor, Payload, Recognition, Result, ServerProtocol,
-    Status,
+    BoxFuture, Dispatcher, Incoming, Kind, Map, MethodDescriptor, Payload, Recognition, Result, ServerProtocol, Status,
 };
 use motet_rpc::{
     exchange::{self, Answering, Fault, go_find, go_text},
@@ -15,7 +14,7 @@ use motet_rpc::{
 use crate::{
     NetRpcConfig,
     body::{Schemas, reply_value, request_body},
-    gob::{GobCodec, One},
+    gob::{self, One},
     stream::{Arrived, Arriving, Header, Leaving},
 };
 
@@ -84,7 +83,6 @@ pub(crate) fn machine(config: &NetRpcConfig) -> impl Answering + use<> {
         header: None,
         running: Map::default(),
         next: 0,
-        codec: GobCodec::codec(),
         schemas: Schemas::default(),
     }
 }
@@ -133,7 +131,6 @@ struct Machine {
     header: Option<Header>,
     running: Map<u64, Running>,
     next: u64,
-    codec: Codec,
     schemas: Schemas,
 }
 
@@ -168,36 +165,58 @@ impl Machine {
         Ok(())
     }
 
-    fn prepare(&mut self, header: &Header, arrived: &Arrived, dispatcher: &Dispatcher) -> Result<exchange::Incoming> {
-        let route = go_find(dispatcher, &header.service_method)?;
-        let one = self.arriving.one(arrived);
-        let body = one.and_then(|one| request_body(route.method(), one, &self.codec));
-        let body = body.map_err(|error| Status::invalid_argument(format!("gob: {error}")))?;
-        let (token, cost) = (self.next, CALL + arrived.len());
-        self.next += 1;
-        let running = Running { header: header.clone(), method: route.method().clone() };
-        self.running.insert(token, running);
-        Ok(exchange::Incoming { token, route, body, cost, one_way: false })
+    /// The call of a value, or the header that is to be answered with an error.
+    fn prepare(
+        &mut self,
+        header: Header,
+        arrived: Arrived,
+        dispatcher: &Dispatcher,
+    ) -> Result<exchange::Incoming, (Header, Status)> {
+        let gob = |error| Status::invalid_argument(format!("gob: {error}"));
+        let read = go_find(dispatcher, &header.service_method).and_then(|route| {
+            let one = self.arriving.one(arrived).map_err(gob)?;
+            let body = request_body(route.method(), one).map_err(gob)?;
+            // The definitions of its types are a part of it.
+            let cost = CALL + body.bytes()?.len();
+            Ok((route, body, cost))
+        });
+        match read {
+            Ok((route, body, cost)) => {
+                let token = self.next;
+                self.next += 1;
+                self.running.insert(token, Running { header, method: route.method().clone() });
+                Ok(exchange::Incoming { token, route, body, cost, one_way: false })
+            }
+            Err(status) => Err((header, status)),
+        }
     }
 
     fn reply(&mut self, mut header: Header, outcome: Result<One>, out: &mut BytesMut) {
-        let mut value = BytesMut::new();
+        let mut definitions = BytesMut::new();
         let written = outcome.and_then(|one| {
-            let written = self.leaving.value(&one, &mut value);
-            written.map_err(|error| Status::internal(format!("the reply cannot be written as gob: {error}")))
+            let number = self.leaving.define(&one, &mut definitions);
+            let number =
+                number.map_err(|error| Status::internal(format!("the reply cannot be written as gob: {error}")))?;
+            Ok((number, one))
         });
         match written {
-            Ok(()) => self.leaving.header("Response", &header, out),
+            Ok((number, one)) => {
+                self.leaving.header("Response", &header, out);
+                out.put_slice(&definitions);
+                gob::write_value(number, &one.value, out);
+            }
             Err(status) => {
                 // Types that were defined for it stay defined.
-                out.put_slice(&value);
-                value.clear();
+                out.put_slice(&definitions);
+                definitions.clear();
                 header.error = go_text(&status);
                 self.leaving.header("Response", &header, out);
-                self.leaving.value(&One::empty(), &mut value).expect("the empty struct is always carried");
+                let empty = self.schemas.empty();
+                let number = self.leaving.define(&empty, &mut definitions);
+                out.put_slice(&definitions);
+                gob::write_value(number.expect("the empty struct is always carried"), &empty.value, out);
             }
         }
-        out.put_slice(&value);
     }
 }
 
@@ -219,9 +238,9 @@ impl Answering for Machine {
                 self.header = Some(self.arriving.header(&arrived)?);
                 continue;
             };
-            match self.prepare(&header, &arrived, dispatcher) {
+            match self.prepare(header, arrived, dispatcher) {
                 Ok(incoming) => return Ok(Some(incoming)),
-                Err(status) => self.reply(header, Err(status), out),
+                Err((header, status)) => self.reply(header, Err(status), out),
             }
         }
         Ok(None)

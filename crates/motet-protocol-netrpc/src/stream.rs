@@ -1,14 +1,19 @@
 //! The two directions of a connection: each is one stream of gob, with types of its own.
 
+use std::sync::Arc;
+
 use bytes::{Buf, Bytes, BytesMut};
-use motet_core::Map;
+use motet_core::{Map, Set};
 use motet_rpc::exchange::Fault;
 use serde::{Deserialize, Serialize};
 
-use crate::gob::{self, FIRST_ID, One, Reader, Type, Types};
+use crate::gob::{self, FIRST_ID, One, Reader, Table, Type, Types};
 
 /// How many types one side defines in a connection's life.
 const MAX_OWN_TYPES: usize = 4096;
+/// How many bytes the definitions of those types may have that are kept ready for further values, in each
+/// direction of a connection. Those of 40 fields have about 600.
+const MAX_READY: usize = 64 << 10;
 
 /// The header of a call, and of a reply with its error.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,6 +27,9 @@ pub(crate) struct Header {
 /// What comes: messages cut from the stream, and the types that they define.
 pub(crate) struct Arriving {
     types: Types,
+    /// Those that cannot hold an interface.
+    closed: Set<i64>,
+    ready: Ready<i64, Arc<Table>>,
     max_message: usize,
     /// A value that goes on in the next message, and of how many it consists so far.
     begun: Option<(Arrived, usize)>,
@@ -34,15 +42,9 @@ pub(crate) struct Arrived {
     value: Bytes,
 }
 
-impl Arrived {
-    pub(crate) fn len(&self) -> usize {
-        self.value.len()
-    }
-}
-
 impl Arriving {
     pub(crate) fn new(max_message: usize) -> Arriving {
-        Arriving { types: Types::default(), max_message, begun: None }
+        Arriving { types: Types::default(), closed: Set::default(), ready: Ready::default(), max_message, begun: None }
     }
 
     /// The next value; `None` until it is there.
@@ -79,6 +81,14 @@ impl Arriving {
 
     /// Keeps a value that goes on in the next message, and takes in the types that it defines.
     fn whole(&mut self, arrived: Arrived, parts: usize) -> Option<Arrived> {
+        if self.closed.contains(&arrived.id) {
+            return Some(arrived);
+        }
+        // What a type is made of does not change once all of it is defined.
+        if self.types.is_open(arrived.id) == Ok(false) {
+            self.closed.insert(arrived.id);
+            return Some(arrived);
+        }
         match self.types.absorb_value(arrived.id, &arrived.value) {
             Err(gob::Error::GoesOn) => {
                 self.begun = Some((arrived, parts));
@@ -124,12 +134,53 @@ impl Arriving {
     ///
     /// # Errors
     /// A type is not defined.
-    pub(crate) fn one(&self, arrived: &Arrived) -> Result<One, gob::Error> {
+    pub(crate) fn one(&mut self, arrived: Arrived) -> Result<One, gob::Error> {
+        let Arrived { id, value } = arrived;
+        if let Some(table) = self.ready.get(&id) {
+            return Ok(One { table: table.clone(), value });
+        }
         let mut types = Types::default();
-        for id in self.types.closure(arrived.id)? {
+        for id in self.types.closure(id)? {
             types.insert(id, self.types.get(id)?.clone())?;
         }
-        Ok(One { types, id: arrived.id, value: arrived.value.clone() })
+        let table = Table::new(types, id)?;
+        // What can hold an interface may hold types that are defined later.
+        if !table.is_open {
+            self.ready.keep(id, table.clone(), table.definitions.len());
+        }
+        Ok(One { table, value })
+    }
+}
+
+/// What was made ready for values of a type; all is dropped when it takes too much.
+struct Ready<K, V> {
+    all: Map<K, V>,
+    size: usize,
+}
+
+impl<K, V> Default for Ready<K, V> {
+    fn default() -> Self {
+        Ready { all: Map::default(), size: 0 }
+    }
+}
+
+impl<K: Eq + std::hash::Hash, V> Ready<K, V> {
+    /// What an entry takes beside its definitions, at least.
+    const ENTRY: usize = 256;
+
+    fn get(&self, key: &K) -> Option<&V> {
+        self.all.get(key)
+    }
+
+    fn keep(&mut self, key: K, value: V, definitions: usize) {
+        let size = Self::ENTRY + definitions;
+        if self.size + size > MAX_READY {
+            (self.all, self.size) = (Map::default(), 0);
+        }
+        if size <= MAX_READY {
+            self.size += size;
+            self.all.insert(key, value);
+        }
     }
 }
 
@@ -137,50 +188,56 @@ impl Arriving {
 #[derive(Default)]
 pub(crate) struct Leaving {
     numbers: Map<Type, i64>,
+    /// The number of the header's type.
+    header: Option<i64>,
+    /// The numbers of tables, by where they lie; they are kept, so that no other comes to lie there.
+    ready: Ready<usize, (Arc<Table>, i64)>,
 }
 
 impl Leaving {
-    /// Appends a header.
+    /// Appends a header, which always has the same name.
     pub(crate) fn header(&mut self, name: &str, header: &Header, out: &mut BytesMut) {
-        use gob::{put_text, put_uint};
-        let mut fields = vec![("ServiceMethod".to_owned(), gob::STRING), ("Seq".to_owned(), gob::UINT)];
-        if name == "Response" {
-            fields.push(("Error".to_owned(), gob::STRING));
-        }
-        let id = self.number(Type::Struct(name.to_owned(), fields), out);
-        let mut value = BytesMut::new();
-        let mut last = 0;
-        let mut distance = |at: u64, value: &mut BytesMut| put_uint(at - std::mem::replace(&mut last, at), value);
-        if !header.service_method.is_empty() {
-            distance(1, &mut value);
-            put_text(&header.service_method, &mut value);
-        }
-        if header.seq > 0 {
-            distance(2, &mut value);
-            put_uint(header.seq, &mut value);
-        }
-        if !header.error.is_empty() {
-            distance(3, &mut value);
-            put_text(&header.error, &mut value);
-        }
-        put_uint(0, &mut value);
-        gob::write_value(id, &value, out);
+        let id = match self.header {
+            Some(id) => id,
+            None => {
+                let mut fields = vec![("ServiceMethod".to_owned(), gob::STRING), ("Seq".to_owned(), gob::UINT)];
+                if name == "Response" {
+                    fields.push(("Error".to_owned(), gob::STRING));
+                }
+                let id = self.number(Type::Struct(name.to_owned(), fields), out);
+                *self.header.insert(id)
+            }
+        };
+        let written = gob::write_message(id, out, |out| {
+            write_header(header, out);
+            Ok(())
+        });
+        written.expect("a header is always written");
     }
 
-    /// Appends a value, and before it the types that the peer does not know yet.
+    /// The number of a value's type; the definitions that the peer does not know yet are appended to
+    /// `definitions`.
     ///
     /// # Errors
     /// The value cannot be passed on. Types may have been defined all the same.
-    pub(crate) fn value(&mut self, one: &One, out: &mut BytesMut) -> Result<(), gob::Error> {
-        let id = self.intern(&one.types, one.id, &mut Map::default(), 0, out)?;
-        if one.types.is_open(one.id)? {
+    pub(crate) fn define(&mut self, one: &One, definitions: &mut BytesMut) -> Result<i64, gob::Error> {
+        let table = &one.table;
+        let key = Arc::as_ptr(table).addr();
+        let id = match self.ready.get(&key) {
+            Some((_, id)) => *id,
+            None => {
+                let id = self.intern(&table.types, table.id, &mut Map::default(), 0, definitions)?;
+                self.ready.keep(key, (table.clone(), id), table.definitions.len());
+                id
+            }
+        };
+        if table.is_open {
             // What it holds must have a type that every stream knows: numbers are not looked for in values.
             let mut input = Reader::new(&one.value);
-            one.types.top(one.id, &mut input)?;
-            one.types.skip(one.id, &mut input, true, 0)?;
+            table.types.top(table.id, &mut input)?;
+            table.types.skip(table.id, &mut input, true, 0)?;
         }
-        gob::write_value(id, &one.value, out);
-        Ok(())
+        Ok(id)
     }
 
     /// The number of a type in this stream.
@@ -218,5 +275,60 @@ impl Leaving {
         ty.write_definition(id, out);
         self.numbers.insert(ty, id);
         id
+    }
+}
+
+/// Appends the fields of a header.
+fn write_header(header: &Header, out: &mut BytesMut) {
+    use gob::{put_text, put_uint};
+    let mut last = 0;
+    let mut distance = |at: u64, out: &mut BytesMut| put_uint(at - std::mem::replace(&mut last, at), out);
+    if !header.service_method.is_empty() {
+        distance(1, out);
+        put_text(&header.service_method, out);
+    }
+    if header.seq > 0 {
+        distance(2, out);
+        put_uint(header.seq, out);
+    }
+    if !header.error.is_empty() {
+        distance(3, out);
+        put_text(&header.error, out);
+    }
+    put_uint(0, out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_ready_is_bounded() {
+        let mut ready = Ready::default();
+        for n in 0..10_000_usize {
+            ready.keep(n, (), n % 2000);
+            assert!(ready.size <= MAX_READY && ready.all.len() <= MAX_READY / Ready::<usize, ()>::ENTRY);
+            assert!(ready.get(&n).is_some());
+        }
+        ready.keep(0, (), MAX_READY);
+        assert!(ready.get(&0).is_none(), "too large by itself");
+    }
+
+    /// A stream of struct types that each hold the one before: all of them are read, few are kept ready.
+    #[test]
+    fn values_of_ever_more_types_are_read() {
+        let (mut arriving, mut input) = (Arriving::new(1 << 20), BytesMut::new());
+        for n in 0..300_i64 {
+            let id = FIRST_ID + 1 + n;
+            let of = if n == 0 { gob::INT } else { id - 1 };
+            Type::Struct(String::new(), vec![("Inner".to_owned(), of)]).write_definition(id, &mut input);
+            gob::write_value(id, &[0], &mut input);
+        }
+        for n in 0..300 {
+            let arrived = arriving.next(&mut input).expect("gob").expect("a value");
+            let one = arriving.one(arrived).expect("its types are defined");
+            assert_eq!((one.table.id, one.table.types.ids().count()), (FIRST_ID + 1 + n, 1 + n as usize));
+            assert!(arriving.ready.size <= MAX_READY);
+        }
     }
 }

@@ -151,6 +151,59 @@ async fn what_is_no_gob_ends_its_connection_after_the_answers_and_no_other() {
     measured.end();
 }
 
+/// The definition of a struct with this number from 64 to 8191, the first fields and `more` of long names.
+fn wide(id: u16, first: &str, more: usize) -> Vec<u8> {
+    let number = |zigzag: u16| [&[0xfe][..], &zigzag.to_be_bytes()].concat();
+    let mut definition = [number(2 * id - 1), hex("030101015401"), number(2 * id), hex("0001")].concat();
+    let firsts = if first.is_empty() { 0 } else { 1 };
+    definition.push((firsts + more) as u8);
+    definition.extend(hex(first));
+    for n in 0..more {
+        // A name of 1,000 bytes and the number of `int`.
+        definition.extend([hex("01fe03e8"), format!("F{n:02}{}", "x".repeat(997)).into(), hex("010400")].concat());
+    }
+    definition.extend(hex("0000"));
+    [&[0xfc][..], &(definition.len() as u32).to_be_bytes(), &definition].concat()
+}
+
+/// Four thousand types of a thousand fields with long names would be gigabytes.
+#[tokio::test]
+async fn types_take_so_much_memory_and_no_more() {
+    let (server, address, _) = serve(NetRpcConfig::default()).await;
+    let mut socket = TcpStream::connect(&address).await.expect("the server listens");
+    socket.write_all(&hex(DEFINITION)).await.expect("it reads");
+    let mut sent = 0;
+    for id in 65..4000 {
+        let message = wide(id, "", 100);
+        if socket.write_all(&message).await.is_err() || server.connections().malformed == 1 {
+            break;
+        }
+        sent += message.len();
+    }
+    until(|| server.connections().malformed == 1).await;
+    assert!((1 << 17..=64 << 20).contains(&sent), "{sent} bytes of types were taken");
+}
+
+/// A value goes on with its types, which a stream defines once for many of them.
+#[tokio::test]
+async fn the_types_of_a_call_count_as_its_memory() {
+    let mut config = NetRpcConfig::default();
+    config.connection_memory = 64 << 10;
+    let (_server, address, world) = serve(config).await;
+    let mut socket = TcpStream::connect(&address).await.expect("the server listens");
+    // struct { Ms uint; … }{30}
+    let slow = hex(&call("World.Slow", 1, "05ff84011e00"));
+    let request = [hex(DEFINITION), wide(66, "01024d73010600", 70), slow.repeat(6)].concat();
+    socket.write_all(&request).await.expect("it reads");
+    socket.shutdown().await.expect("half closed");
+    until(|| {
+        let (begun, ended) = (world.slow.0.load(SeqCst), world.slow.1.load(SeqCst));
+        assert!(begun <= ended + 1, "{begun} began, {ended} ended");
+        ended == 6
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_half_close_waits_for_the_answers_and_a_reset_does_not() {
     let (_server, address, world) = serve(NetRpcConfig::default()).await;

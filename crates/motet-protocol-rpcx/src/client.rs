@@ -166,7 +166,8 @@ fn failure(frame: &Frame, metadata: Metadata) -> Status {
         // What a server of Motet says of the limit that this side sent, whose own clock is about to say it.
         text if text.contains(": the caller's limit of ") => (Code::DeadlineExceeded, Executed::Unknown),
         "request reached rate limit" => (Code::ResourceExhausted, Executed::No),
-        _ => (Code::Unknown, Executed::Yes),
+        // The handler's word, or that of a server that could not read the request.
+        _ => (Code::Unknown, Executed::Unknown),
     };
     Status::new(code, text).with_executed(executed).with_metadata(metadata)
 }

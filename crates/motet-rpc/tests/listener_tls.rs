@@ -177,16 +177,16 @@ async fn an_optional_client_certificate_may_be_missing() {
     assert_eq!(caller.call("greeter/hello {}").await, "ok {}");
 }
 
-/// Claims what begins with `#` and has an ALPN name of its own.
-struct Sharp;
+/// Claims what begins with `#`, by its name and its ALPN name.
+struct Sharp(&'static str, &'static str);
 
 impl motet_core::ServerProtocol for Sharp {
     fn name(&self) -> &str {
-        "sharp"
+        self.0
     }
 
     fn alpn(&self) -> Option<&str> {
-        Some("sharp/1")
+        Some(self.1)
     }
 
     fn recognise(&self, first: &[u8], _: bool) -> Recognition {
@@ -206,7 +206,7 @@ async fn bytes_must_agree_with_alpn() {
     let authority = Authority::new();
     let server = Server::builder()
         .protocol(Arc::new(MOTET))
-        .protocol(Arc::new(Sharp))
+        .protocol(Arc::new(Sharp("sharp", "sharp/1")))
         .service(server_support::greeter())
         .tls(authority.server())
         .build()
@@ -225,6 +225,28 @@ async fn bytes_must_agree_with_alpn() {
     assert_eq!(server.connections().tls_failed, 2);
     let error = transport.dial_alpn(&endpoint, &["h2"]).await.err().expect("not offered");
     assert!(error.message().contains("none of the protocols that ALPN offered"), "{error}");
+}
+
+/// As mucp has the name of HTTP/1.1, is asked before HTTP/2, and keeps nobody from HTTP/2.
+#[tokio::test]
+async fn an_alpn_name_of_two_protocols_stands_where_the_last_of_them_does() {
+    let authority = Authority::new();
+    let server = Server::builder()
+        .protocol(Arc::new(Line { alpn: Some("old/1") }))
+        .protocol(Arc::new(Sharp("sharp", "sharp/1")))
+        .protocol(Arc::new(Sharp("other", "old/1")))
+        .service(server_support::greeter())
+        .tls(authority.server())
+        .build()
+        .expect("valid");
+    let endpoint = server.listen("tls://127.0.0.1:0").await.expect("free");
+    let transport = TcpTransport::new().with_tls(authority.trusted());
+    for (names, bytes, answer) in [(&["old/1", "sharp/1"][..], "#", "sharp"), (&["old/1"], "greeter/hello {}", "ok {}")]
+    {
+        let mut caller = Caller::on(transport.dial_alpn(&endpoint, names).await.expect("names it offers"));
+        assert_eq!(caller.call(bytes).await, answer, "{names:?}");
+    }
+    assert_eq!(server.connections().tls_failed, 0);
 }
 
 #[tokio::test]

@@ -206,6 +206,28 @@ async fn middleware_runs_in_order_and_end_hooks_at_the_true_end() {
     assert_eq!(take()[2..], ["b end INTERNAL", "a end INTERNAL"]);
 }
 
+/// A stop waits for the calls that count, and so for their hooks.
+#[tokio::test]
+async fn a_call_counts_until_its_end_hooks_have_run() {
+    let stats = Stats::new();
+    let seen: Arc<Mutex<Vec<u64>>> = Arc::default();
+    let (counts, at_end) = (stats.clone(), seen.clone());
+    let middleware = move |mut call: Call, next: Next| {
+        let (counts, at_end) = (counts.clone(), at_end.clone());
+        call.on_end(move |_| {
+            let in_flight = counts.method("greeter/ticks").snapshot().in_flight;
+            at_end.lock().expect("no panic").push(in_flight);
+        });
+        async move { next.run(call).await }
+    };
+    let settings =
+        PipelineSettings::default().stats(stats.clone()).middleware([Arc::new(middleware) as Arc<dyn Middleware>]);
+    let ticks = route(&settings, "ticks");
+    drop(ticks.call(incoming(&ticks, None)).await.expect("a head"));
+    assert_eq!(*seen.lock().expect("no panic"), [1]);
+    assert_eq!(stats.method("greeter/ticks").snapshot().in_flight, 0);
+}
+
 #[tokio::test]
 async fn dropping_a_call_cancels_its_context_and_counts_it() {
     let settings = PipelineSettings::default();

@@ -19,9 +19,10 @@ use tokio::{
 };
 
 /// What clients of Motet's own call each protocol.
-const SCHEMES: [&str; 9] = ["motet", "gorpc", "rpcx", "netrpc", "netrpc-http", "jsonrpc", "jsonrpc2", "grpc", "http"];
+const SCHEMES: [&str; 10] =
+    ["motet", "gorpc", "rpcx", "mucp", "netrpc", "netrpc-http", "jsonrpc", "jsonrpc2", "grpc", "http"];
 /// Every protocol is recognised within so many bytes; further cuts are the protocol's own business.
-const FIRST: usize = 64;
+const FIRST: usize = 320;
 /// Lets the server read what has been sent.
 const PAUSE: Duration = Duration::from_millis(1);
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -39,6 +39,8 @@ pub trait Parlour {
     async fn greet(&self, cx: &Context, name: String) -> Result<String, GreetError>;
     /// Counts to a number, a step each so many milliseconds.
     async fn count(&self, cx: &Context, to: u32, every_ms: u64) -> Result<Streaming<u32>>;
+    /// Hears lines out, and says how many there were.
+    async fn listen(&self, cx: &Context, lines: Streaming<Line>) -> Result<u32>;
     /// Answers each line.
     async fn talk(&self, cx: &Context, lines: Streaming<Line>) -> Result<Streaming<Line>>;
 }
@@ -70,6 +72,15 @@ impl Parlour for Host {
             }
         });
         Ok(numbers)
+    }
+
+    async fn listen(&self, _: &Context, mut lines: Streaming<Line>) -> Result<u32> {
+        let mut heard = 0;
+        while let Some(line) = lines.next().await {
+            line?;
+            heard += 1;
+        }
+        Ok(heard)
     }
 
     async fn talk(&self, _: &Context, lines: Streaming<Line>) -> Result<Streaming<Line>> {

@@ -32,7 +32,9 @@ pub fn gob(data: &[u8]) {
     let read = |bytes: Bytes| Payload::encoded(bytes, GobCodec::codec()).take(&message);
     let Ok(value) = read(Bytes::copy_from_slice(data)) else { return };
     let codec = GobCodec::with_schema(message.schema());
-    let Ok(written) = Payload::typed(value.clone(), &message, codec).bytes() else { return };
+    let write = || Payload::typed(value.clone(), &message, codec.clone()).bytes();
+    let Ok(written) = write() else { return };
+    assert_eq!(write(), Ok(written.clone()), "it was written the way it was written before");
     let again = read(written).expect("it was written here");
     assert!(again == value || format!("{value:?}").contains("NaN"), "{value:?} became {again:?}");
 }

@@ -3,6 +3,7 @@
 //! Run with: `interop/gomicro/run`, which builds the peers.
 
 mod calls;
+mod cli;
 #[path = "../../../crates/motet-protocol-mucp/tests/greeter/mod.rs"]
 mod greeter;
 #[path = "../../gorpcx/src/peer.rs"]
@@ -40,9 +41,10 @@ async fn main() -> ExitCode {
         served::all(&peers, &mut table, program, flavour, name).await;
         calls::all(&peers, &mut table, program, flavour, name).await;
     }
+    cli::all(&peers, &mut table).await;
     if given.iter().any(|flag| flag == "--write") {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/interop-go-micro.md");
-        let page = format!("# Interoperability with go-micro\n\n{}", table.page("interop/gomicro/run"));
+        let page = table.page("Interoperability with go-micro", "interop/gomicro/run", peers.silence);
         if let Err(error) = std::fs::write(path, page) {
             eprintln!("{path}: {error}");
             return ExitCode::FAILURE;

@@ -34,7 +34,7 @@ pub(crate) async fn all(peers: &Peers, table: &mut Table, program: &str, flavour
 }
 
 /// An App whose port speaks what is compiled in.
-async fn start() -> Result<(Stopping, Endpoint, Template)> {
+pub(crate) async fn start() -> Result<(Stopping, Endpoint, Template)> {
     let template = Template::default();
     // The peer that is killed in mid-call goes at once.
     let config = Config::toml("[app]\nstop_timeout = \"1ms\"\n")?;
@@ -50,11 +50,11 @@ async fn start() -> Result<(Stopping, Endpoint, Template)> {
     Ok((Stopping(app), endpoint, template))
 }
 
-struct Stopping(RunningApp);
+pub(crate) struct Stopping(RunningApp);
 
 impl Stopping {
     /// Ends it with what runs.
-    async fn abort(self) {
+    pub(crate) async fn abort(self) {
         // What has not ended is the case's subject.
         let _ = tokio::time::timeout(LONG, self.0.stop()).await;
     }

@@ -37,8 +37,9 @@ async fn main() -> ExitCode {
     }
 
     if given.iter().any(|flag| flag == "--write") {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/results.md");
-        if let Err(error) = std::fs::write(path, table.page("interop/gorpcx/run")) {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/interop-rpcx.md");
+        let page = table.page("Interoperability with rpcx and go-rpc", "interop/gorpcx/run", peers.silence);
+        if let Err(error) = std::fs::write(path, page) {
             eprintln!("{path}: {error}");
             return ExitCode::FAILURE;
         }

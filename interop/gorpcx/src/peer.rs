@@ -41,13 +41,10 @@ impl Peers {
         program: &str,
         arguments: &[&str],
     ) -> Vec<(String, Result<(), String>)> {
-        let running = self.command(program).env(variable, value).args(arguments).stdin(Stdio::null()).output();
-        let output = match timeout(LONG * 5, running).await {
-            Err(_) => return vec![(arguments.join(" "), Err("no end of it".to_owned()))],
-            Ok(Err(error)) => return vec![(program.to_owned(), Err(error.to_string()))],
-            Ok(Ok(output)) => output,
+        let said = match self.run(program, (variable, value), arguments).await {
+            Ok(said) => said,
+            Err(why) => return vec![(arguments.join(" "), Err(why))],
         };
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let case = |line: &str| match line.split_once(' ')? {
             ("ok", case) => Some((case.to_owned(), Ok(()))),
             ("FAILED", rest) => {
@@ -56,12 +53,25 @@ impl Peers {
             }
             _ => None,
         };
-        let mut cases: Vec<_> = text.lines().filter_map(case).collect();
-        if !output.status.success() && cases.iter().all(|(_, outcome)| outcome.is_ok()) {
-            let said = String::from_utf8_lossy(&output.stderr).chars().take(400).collect();
-            cases.push((arguments.join(" "), Err(said)));
+        let mut cases: Vec<_> = said.out.lines().filter_map(case).collect();
+        if !said.success && cases.iter().all(|(_, outcome)| outcome.is_ok()) {
+            cases.push((arguments.join(" "), Err(said.error.chars().take(400).collect())));
         }
         cases
+    }
+
+    /// Runs a program to its end with a variable of its environment set.
+    pub(crate) async fn run(
+        &self,
+        program: &str,
+        (variable, value): (&str, &str),
+        arguments: &[&str],
+    ) -> Result<Said, String> {
+        let running = self.command(program).env(variable, value).args(arguments).stdin(Stdio::null()).output();
+        let output = timeout(LONG * 5, running).await.map_err(|_| "no end of it".to_owned())?;
+        let output = output.map_err(|error| format!("{program}: {error}"))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Said { success: output.status.success(), out: text(&output.stdout), error: text(&output.stderr) })
     }
 
     /// Starts a server.
@@ -83,6 +93,13 @@ impl Peers {
         let stdin = child.stdin.take();
         Ok(GoServer { child, endpoint: Endpoint::new("tcp", address), _stdin: stdin })
     }
+}
+
+/// What a program said.
+pub(crate) struct Said {
+    pub(crate) success: bool,
+    pub(crate) out: String,
+    pub(crate) error: String,
 }
 
 /// A server of a Go program; it ends with this.

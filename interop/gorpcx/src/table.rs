@@ -1,5 +1,7 @@
 //! What passed, as lines and as a page.
 
+use std::time::Duration;
+
 /// What passed.
 #[derive(Default)]
 pub(crate) struct Table {
@@ -32,15 +34,20 @@ impl Table {
         format!("{passed} of {} passed", self.rows.len())
     }
 
-    /// A row for each way, with the cases that passed on it, and the script that writes it.
-    pub(crate) fn page(&self, script: &str) -> String {
+    /// A row for each way, with the cases that passed on it, the script that writes it, and how long silent
+    /// connections were silent.
+    pub(crate) fn page(&self, title: &str, script: &str, silence: Duration) -> String {
         let mut ways: Vec<&str> = Vec::new();
         self.rows.iter().for_each(|row| {
             if !ways.contains(&&*row.way) {
                 ways.push(&row.way)
             }
         });
-        let mut page = format!("Written by `{script} --write`.\n\n| way | passed | cases |\n|---|---|---|\n");
+        let silence = silence.as_secs();
+        let mut page = format!(
+            "# {title}\n\nWritten by `{script} --full --write`. A silent connection that calls late was silent for \
+             {silence} s.\n\n| way | passed | cases |\n|---|---|---|\n"
+        );
         for way in ways {
             let rows: Vec<_> = self.rows.iter().filter(|row| row.way == way).collect();
             let passed: Vec<_> = rows.iter().filter(|row| row.outcome.is_ok()).map(|row| &*row.case).collect();

@@ -6,8 +6,8 @@ use std::{
 };
 
 use motet_core::{
-    BodyShape, BoxFuture, Call, Context, Family, Handler, MessageType, MethodDescriptor, MethodOptions, Payload, Plain,
-    Reply, Result,
+    BodyShape, BoxFuture, Call, Context, Executed, Family, Handler, MessageType, MethodDescriptor, MethodOptions,
+    Payload, Plain, Reply, Result,
 };
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
@@ -42,7 +42,8 @@ where
     let handler = move |call: Call| -> BoxFuture<'static, Result<Reply>> {
         let app = app.clone();
         Box::pin(async move {
-            let asked = read(call.body.one()?, &request)?;
+            let asked = call.body.one().and_then(|body| read(body, &request));
+            let asked = asked.map_err(|status| status.with_executed(Executed::No))?;
             let answer = f(app, call.cx, asked).await?;
             Ok(Reply::one(Payload::typed(Plain(answer), &reply, call.codec)))
         })

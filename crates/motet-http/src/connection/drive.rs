@@ -121,8 +121,8 @@ async fn run<C: Conn>(connection: &mut Pin<Box<C>>, watch: &Watch, door: &Door) 
         }
         loop {
             let polled = connection.as_mut().poll(cx);
-            if let Some(broken) = watch.broken() {
-                return Poll::Ready(Err(Over::Flood(broken)));
+            if let Some(over) = watch.over() {
+                return Poll::Ready(Err(over));
             }
             if let Poll::Ready(ended) = polled {
                 return Poll::Ready(Ok(ended));

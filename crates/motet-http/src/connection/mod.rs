@@ -3,6 +3,7 @@
 mod drive;
 mod frames;
 mod serve;
+mod streams;
 mod tasks;
 mod watch;
 

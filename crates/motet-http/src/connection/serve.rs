@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header};
 use hyper::{
     body::Incoming as Arriving,
     server::conn::{http1, http2},
@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::{
     drive::{End, drive},
     frames::Frames,
+    streams::{Streams, noted},
     tasks::{Owned, Tasks},
     watch::{Answered, Running, Watch, Watched},
 };
@@ -45,7 +46,7 @@ pub(crate) fn serve_h1(front: Arc<Front>, incoming: Incoming) -> BoxFuture<'stat
 /// Speaks HTTP/1.1 to its end, and gives the tasks of what an upgrade made of it.
 async fn speak_h1(front: Arc<Front>, incoming: Incoming) -> Option<Owned> {
     let config = front.config().clone();
-    let watch = Watch::http1(first_byte(&incoming, &config));
+    let watch = Watch::http1(first_byte(&incoming, &config), &front);
     let (io, served, owned) = open(front, incoming, watch);
     let doors = served.doors.clone();
     let mut builder = http1::Builder::new();
@@ -58,9 +59,15 @@ async fn speak_h1(front: Arc<Front>, incoming: Incoming) -> Option<Owned> {
 pub(crate) async fn serve_h2(front: Arc<Front>, incoming: Incoming) {
     let config = front.config().clone();
     let began = first_byte(&incoming, &config);
-    let watch = Watch::http2(began, Frames::new(began, config.max_resets, config.max_idle_frames));
+    let watch = Watch::http2(began, &front, Frames::new(began, config.max_resets, config.max_idle_frames));
     let (io, served, owned) = open(front, incoming, watch);
-    let mut builder = http2::Builder::new(owned.tasks().clone());
+    let streams = Streams {
+        tasks: owned.tasks().clone(),
+        watch: served.watch.clone(),
+        offences: served.doors.of_none().offences().clone(),
+        patience: config.write_timeout,
+    };
+    let mut builder = http2::Builder::new(streams);
     builder
         .timer(TokioTimer::new())
         .initial_connection_window_size(config.connection_window())
@@ -109,7 +116,7 @@ impl Service<Request<Arriving>> for Served {
 
     fn call(&self, request: Request<Arriving>) -> Answering {
         let running = self.watch.begin();
-        let answer = self.front.answer(request.map(Body::arriving), &self.doors);
+        let answer = self.front.answer(request.map(|body| Body::arriving(body, self.watch.unread())), &self.doors);
         Answering { answer, running: Some(running) }
     }
 }
@@ -125,8 +132,13 @@ impl Future for Answering {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        Pin::new(&mut this.answer).poll(cx).map(|answer| {
+        noted(Pin::new(&mut this.answer).poll(cx)).map(|answer| {
             let running = this.running.take();
+            let mut answer = answer;
+            if running.as_ref().is_some_and(Running::is_last) {
+                // Else its peer would put the next request on a connection that ends.
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             Ok(answer.map(|body| Answered::new(body, running)))
         })
     }

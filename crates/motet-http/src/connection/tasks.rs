@@ -2,15 +2,13 @@
 
 use std::{
     future::Future,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
 
 use tokio::task::JoinSet;
 
-/// The tasks of a connection, and the executor that the HTTP library wants. Clones share them; tasks
+/// The tasks of a connection. Clones share them; tasks
 /// may hold a clone in themselves, so that an [`Owned`] must end them.
 #[derive(Clone, Default)]
 pub struct Tasks(Arc<Mutex<JoinSet<()>>>);
@@ -79,17 +77,13 @@ impl Drop for Owned {
     }
 }
 
-/// Requests of HTTP/2 are polled once where they are read, and get a task if that is not enough: most
-/// calls are done by then.
+/// What a connection of a client has to do is polled once where it comes up, and gets a task if that is not
+/// enough.
 impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Tasks {
     fn execute(&self, future: F) {
         let mut future = Box::pin(future);
-        let first = |future: &mut Pin<Box<F>>| future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        match catch_unwind(AssertUnwindSafe(|| first(&mut future))) {
-            // Polling again registers the task's own waker.
-            Ok(Poll::Pending) => self.spawn(future),
-            Ok(Poll::Ready(())) => {}
-            Err(_) => tracing::error!("an answer's body panicked; its stream is reset"),
+        if future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            self.spawn(future);
         }
     }
 }

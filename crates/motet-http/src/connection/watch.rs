@@ -7,20 +7,24 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use motet_core::{BoxIo, Status};
+use motet_rpc::native::MemoryBudget;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Instant,
 };
 
-use super::frames::{Broken, Frames};
-use crate::{Body, HttpConfig};
+use super::{
+    frames::{Broken, Frames},
+    streams::noted,
+};
+use crate::{Body, HttpConfig, body::count_as, front::Front};
 
 /// What a connection has been doing, and since when. Clones share it.
 #[derive(Clone)]
@@ -28,10 +32,15 @@ pub(super) struct Watch(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
-    /// Answers that wait for the peer to open a window of HTTP/2.
-    waiting: AtomicUsize,
-    /// Whether one of them went on since this was looked at.
-    taken: AtomicBool,
+    /// How often an answer went on or ended.
+    progress: AtomicUsize,
+    is_h2: bool,
+    /// HTTP/1.1: whether a long request was answered before it was read. Nothing can follow it.
+    unread: Arc<AtomicBool>,
+    /// What answers count against that are written and not yet sent.
+    memory: MemoryBudget,
+    /// A frame that is longer is none of a message, and counts as one.
+    max_message: usize,
 }
 
 struct State {
@@ -43,11 +52,10 @@ struct State {
     partial_since: Option<Instant>,
     /// Since when the peer takes nothing of what is written.
     stalled_since: Option<Instant>,
-    /// Since when answers wait and none goes on.
-    closed_since: Option<Instant>,
     /// The frames of HTTP/2.
     frames: Option<Frames>,
-    broken: Option<Broken>,
+    /// Why it is to end at once.
+    over: Option<Over>,
     /// The stream of bytes, once the HTTP library has let go of it.
     left_behind: Option<BoxIo>,
 }
@@ -69,28 +77,35 @@ pub(super) enum Over {
 
 impl Watch {
     /// A connection of HTTP/1.1: its first bytes are those of a head.
-    pub(super) fn http1(now: Instant) -> Watch {
-        Watch::new(now, Some(now), None)
+    pub(super) fn http1(now: Instant, front: &Front) -> Watch {
+        Watch::new(now, front, None)
     }
 
     /// A connection of HTTP/2.
-    pub(super) fn http2(now: Instant, frames: Frames) -> Watch {
-        Watch::new(now, Some(now), Some(frames))
+    pub(super) fn http2(now: Instant, front: &Front, frames: Frames) -> Watch {
+        Watch::new(now, front, Some(frames))
     }
 
-    fn new(now: Instant, partial_since: Option<Instant>, frames: Option<Frames>) -> Watch {
+    fn new(now: Instant, front: &Front, frames: Option<Frames>) -> Watch {
         let state = State {
             running: 0,
             idle_since: now,
-            partial_since,
+            partial_since: Some(now),
             stalled_since: None,
-            closed_since: None,
             frames,
-            broken: None,
+            over: None,
             left_behind: None,
         };
-        let (waiting, taken) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Watch(Arc::new(Shared { state: Mutex::new(state), waiting, taken }))
+        let unread = Arc::default();
+        let (is_h2, memory, max_message) = (state.frames.is_some(), front.memory.clone(), front.config.max_message);
+        Watch(Arc::new(Shared {
+            state: Mutex::new(state),
+            progress: AtomicUsize::new(0),
+            is_h2,
+            unread,
+            memory,
+            max_message,
+        }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -108,9 +123,28 @@ impl Watch {
         Running(self.clone())
     }
 
-    /// The limit that the peer went over.
-    pub(super) fn broken(&self) -> Option<Broken> {
-        self.state().broken
+    /// Why the connection is to end at once.
+    pub(super) fn over(&self) -> Option<Over> {
+        self.state().over
+    }
+
+    /// How often an answer went on or ended.
+    pub(super) fn progress(&self) -> usize {
+        self.0.progress.load(Ordering::Relaxed)
+    }
+
+    fn advance(&self) {
+        self.0.progress.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Where a request's body says that nobody has read it, for HTTP/1.1.
+    pub(super) fn unread(&self) -> Option<&Arc<AtomicBool>> {
+        (!self.0.is_h2).then_some(&self.0.unread)
+    }
+
+    /// Ends the connection: an answer waits for its peer for too long, and no other has gone on.
+    pub(super) fn give_up(&self) {
+        self.state().over.get_or_insert(Over::Stalled);
     }
 
     /// The stream of bytes, once the HTTP library has let go of it.
@@ -121,12 +155,7 @@ impl Watch {
     /// When the connection is to end if nothing happens, and why. `left` says since when it is told to
     /// end, and how long it may stay without a request.
     pub(super) fn next(&self, config: &HttpConfig, left: Option<(Instant, Duration)>) -> Option<(Instant, Over)> {
-        let mut state = self.state();
-        if self.0.waiting.load(Ordering::Relaxed) == 0 {
-            state.closed_since = None;
-        } else if self.0.taken.swap(false, Ordering::Relaxed) || state.closed_since.is_none() {
-            state.closed_since = Some(Instant::now());
-        }
+        let state = self.state();
         let idle_since = (state.running == 0).then_some(state.idle_since);
         let idle = match left {
             None => (idle_since, config.idle_timeout, Over::Idle),
@@ -135,7 +164,6 @@ impl Watch {
         let limits = [
             (state.partial_since, config.head_timeout, Over::Slow),
             (state.stalled_since, config.write_timeout, Over::Stalled),
-            (state.closed_since.filter(|_| state.frames.is_some()), config.write_timeout, Over::Stalled),
             idle,
         ];
         let at = |(since, limit, over): (Option<Instant>, Duration, Over)| Some((since?.checked_add(limit)?, over));
@@ -151,7 +179,7 @@ impl Watch {
             Some(frames) => {
                 let now = Instant::now();
                 if let Err(broken) = frames.read(bytes, now) {
-                    state.broken = Some(broken);
+                    state.over = Some(Over::Flood(broken));
                     return Err(io::Error::other("the peer floods this connection"));
                 }
                 match frames.is_partial() {
@@ -177,8 +205,16 @@ impl Watch {
 /// A request that is not answered to its end, until dropped.
 pub(super) struct Running(Watch);
 
+impl Running {
+    /// Whether the connection ends with the answer to this request.
+    pub(super) fn is_last(&self) -> bool {
+        self.0.0.unread.load(Ordering::Acquire)
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
+        self.0.advance();
         let mut state = self.0.state();
         state.running -= 1;
         if state.running == 0 {
@@ -253,32 +289,36 @@ impl AsyncWrite for Watched {
 pub(super) struct Answered {
     body: Body,
     running: Option<Running>,
-    /// Whether it waits for the peer, not for its handler: the HTTP library asks for more as soon as the peer's
-    /// window lets something go.
-    waiting: bool,
+    /// What of a long frame is still to come.
+    rest: Bytes,
 }
 
 impl Answered {
+    /// The most that is given to the HTTP library at once, over HTTP/2: what it has taken waits for a
+    /// window where nobody sees it.
+    const PIECE: usize = 64 << 10;
+
     pub(super) fn new(body: Body, running: Option<Running>) -> Answered {
-        let mut answered = Answered { waiting: false, body, running };
-        answered.wait(!answered.body.is_end_stream());
-        answered
+        Answered { body, running, rest: Bytes::new() }
     }
 
-    fn wait(&mut self, waiting: bool) {
-        let Some(Running(watch)) = &self.running else { return };
-        if waiting && !self.waiting {
-            watch.0.waiting.fetch_add(1, Ordering::Relaxed);
-        } else if !waiting && self.waiting {
-            watch.0.waiting.fetch_sub(1, Ordering::Relaxed);
-        }
-        self.waiting = waiting;
+    /// What may go of a frame; the rest is kept.
+    fn piece(&mut self, mut data: Bytes) -> Bytes {
+        let is_h2 = self.running.as_ref().is_some_and(|Running(watch)| watch.0.is_h2);
+        let piece = data.split_to(if is_h2 { data.len().min(Self::PIECE) } else { data.len() });
+        self.rest = data;
+        piece
     }
-}
 
-impl Drop for Answered {
-    fn drop(&mut self) {
-        self.wait(false);
+    /// Counts a long frame against the server's memory until it is sent.
+    fn count(&self, data: Bytes) -> Result<Bytes, Status> {
+        let Some(Running(watch)) = &self.running else { return Ok(data) };
+        let length = data.len().min(watch.0.max_message);
+        count_as(data, length, &watch.0.memory).ok_or_else(|| {
+            let text = "answers that their callers do not take use up the memory that they may, a limit set by \
+                        server.memory_limit";
+            Status::resource_exhausted(text).with_source(h2::Error::from(h2::Reason::ENHANCE_YOUR_CALM))
+        })
     }
 }
 
@@ -287,22 +327,38 @@ impl HttpBody for Answered {
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if self.waiting
-            && let Some(Running(watch)) = &self.running
-        {
-            watch.0.taken.store(true, Ordering::Relaxed);
+        let this = &mut *self;
+        let data = match std::mem::take(&mut this.rest) {
+            rest if rest.is_empty() => match ready!(noted(Pin::new(&mut this.body).poll_frame(cx))) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => Ok(this.count(data)?),
+                    trailers => trailers,
+                },
+                end => return Poll::Ready(end),
+            },
+            rest => {
+                let _ = noted(Poll::Ready(()));
+                Ok(rest)
+            }
+        };
+        if let Some(Running(watch)) = &this.running {
+            watch.advance();
         }
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        let more = matches!(polled, Poll::Ready(Some(Ok(_)))) && !self.body.is_end_stream();
-        self.wait(more);
-        polled
+        Poll::Ready(Some(Ok(data.map_or_else(|trailers| trailers, |data| Frame::data(this.piece(data))))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (mut hint, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        if rest > 0 {
+            let upper = hint.upper();
+            hint = SizeHint::new();
+            hint.set_lower(self.body.size_hint().lower() + rest);
+            upper.into_iter().for_each(|upper| hint.set_upper(upper + rest));
+        }
+        hint
     }
 }

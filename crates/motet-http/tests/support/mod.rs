@@ -56,6 +56,7 @@ impl HttpProtocol for Paths {
                     Ok(bytes) => Response::new(Body::from(bytes)),
                     Err(status) => motet_http::refusal(&status),
                 },
+                "/long" => Response::new(Body::from(vec![b'x'; 1 << 20])),
                 "/endless" => {
                     let (sender, frames) = Streaming::channel(1);
                     tokio::spawn(async move {

@@ -10,7 +10,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use h2::{SendStream, client::ResponseFuture};
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, header::CONTENT_LENGTH};
 use motet_core::{
     Body, Call, Codec, Deadline, Executed, Kind, Metadata, MethodDescriptor, Payload, Reply, ReplyMeta, Result, Status,
     Streaming,
@@ -102,6 +102,13 @@ pub(super) async fn stream_call(connection: Arc<Inner>, mut call: Call) -> Resul
         return Ok(Reply { meta, body: Body::Stream(Streaming::new(stream)) });
     }
     let blame = |status| failed.take().unwrap_or_else(|| failure::at_deadline(status, deadline, &path));
+    let begin = async {
+        let mut replies = begin.await?;
+        if call.method.kind == Kind::ServerStream && replies.is_there {
+            replies.look_ahead().await?;
+        }
+        Ok(replies)
+    };
     let mut replies = within(deadline, &path, begin).await.map_err(blame)?;
     if call.method.kind == Kind::ClientStream {
         return within(deadline, &path, replies.one()).await.map_err(blame);
@@ -154,6 +161,11 @@ struct Replies {
     initial: Metadata,
     codec: Codec,
     connection: Arc<Inner>,
+    /// Whether the head gave the length of what follows: all of it is there already.
+    is_there: bool,
+    first: Option<Bytes>,
+    /// What the end said, if it was looked at.
+    trailing: Option<Metadata>,
 }
 
 impl Replies {
@@ -168,6 +180,7 @@ impl Replies {
             let response = response.await.map_err(|error| failure::of_stream(&error))?;
             connection.shared.note_progress();
             let is_all = response.body().is_end_stream();
+            let is_there = response.headers().contains_key(CONTENT_LENGTH);
             let flavour = connection.flavour;
             let ReplyHead { initial, codec: named, compression } =
                 head::reply(flavour, &response, is_all, &connection.codecs)?;
@@ -178,8 +191,29 @@ impl Replies {
             let codec = if is_all { codec } else { named };
             // connect-go says in the head how a call of gRPC-Web ends, and sends an empty body behind it.
             let ends_here = is_all || parts.headers.contains_key(status::GRPC_STATUS);
-            Ok(Replies { messages, head: ends_here.then_some(parts.headers), initial, codec, connection })
+            let head = ends_here.then_some(parts.headers);
+            Ok(Replies { messages, head, initial, codec, connection, is_there, first: None, trailing: None })
         }
+    }
+
+    /// Waits for the first message. gRPC-Web and Connect say in the body how a call ends: one that is refused
+    /// ends at its head all the same.
+    async fn look_ahead(&mut self) -> Result<()> {
+        self.first = self.messages.next().await.transpose()?;
+        match self.first {
+            Some(_) => Ok(()),
+            // How it ends is kept where it is no error.
+            None => self.finish().map(|trailing| self.trailing = Some(trailing)),
+        }
+    }
+
+    /// How the call ended, once all its messages are read.
+    fn finish(&mut self) -> Result<Metadata> {
+        if let Some(trailing) = self.trailing.take() {
+            return Ok(trailing);
+        }
+        let connection = &self.connection;
+        end(connection.flavour, &mut self.messages, self.head.take(), &connection.codecs)
     }
 
     /// The one message of a reply, and its metadata.
@@ -188,8 +222,7 @@ impl Replies {
         if message.is_some() && self.messages.next().await.transpose()?.is_some() {
             return Err(Status::internal("the peer answered with a second message where one was expected"));
         }
-        let connection = &self.connection;
-        let trailing = end(connection.flavour, &mut self.messages, self.head.take(), &connection.codecs)?;
+        let trailing = self.finish()?;
         let Some(message) = message else {
             return Err(Status::internal("the peer answered without a message where one was expected"));
         };
@@ -253,11 +286,15 @@ impl ReplyStream {
             }
         }
         let Stage::Reading(replies) = &mut self.stage else { return Poll::Ready(None) };
-        match std::task::ready!(replies.messages.poll_message(cx)) {
+        let message = match replies.first.take() {
+            Some(first) => Some(Ok(first)),
+            None if replies.trailing.is_some() => None,
+            None => std::task::ready!(replies.messages.poll_message(cx)),
+        };
+        match message {
             Some(message) => Poll::Ready(Some(message.map(|bytes| Payload::encoded(bytes, replies.codec.clone())))),
             None => {
-                let connection = &replies.connection;
-                let trailing = end(connection.flavour, &mut replies.messages, replies.head.take(), &connection.codecs);
+                let trailing = replies.finish();
                 Poll::Ready(trailing.map(|trailing| self.meta.set_trailing(trailing)).err().map(Err))
             }
         }

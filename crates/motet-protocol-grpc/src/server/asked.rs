@@ -20,6 +20,17 @@ pub(super) enum Asked {
     Connect,
 }
 
+/// Whose path it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// A method's name as gRPC has it.
+    Ours,
+    /// That, and the path at which HTTP/JSON has the method: closures have one name for both.
+    Shared,
+    /// Not ours.
+    Others,
+}
+
 impl Asked {
     /// Whether a POST of this content type is gRPC's or Connect's, whoever serves it.
     pub(super) fn speaks(content_type: &[u8]) -> bool {
@@ -29,15 +40,15 @@ impl Asked {
 
     /// Whether a POST of this content type is for us. `application/json` and those of other codecs may be
     /// anyone's: they are ours where they say so, the two that Connect names also where the path is one of
-    /// ours. With services of the user's own beside, a gRPC server may be among them: what has none of our
-    /// paths is not claimed.
-    pub(super) fn claims(content_type: &[u8], head: &Parts, has_mounts: bool, is_ours: impl FnOnce() -> bool) -> bool {
+    /// ours and of nobody else. With services of the user's own beside, a gRPC server may be among them: what
+    /// has none of our paths is not claimed.
+    pub(super) fn claims(content_type: &[u8], head: &Parts, has_mounts: bool, whose: impl FnOnce() -> Whose) -> bool {
         if Asked::speaks(content_type) {
-            return !has_mounts || is_ours();
+            return !has_mounts || whose() != Whose::Others;
         }
         let begins = |with: &str| begins(content_type, with);
         (begins("application/") && head.headers.contains_key(CONNECT_VERSION))
-            || ((begins("application/proto") || begins("application/json")) && is_ours())
+            || ((begins("application/proto") || begins("application/json")) && whose() == Whose::Ours)
     }
 
     pub(super) fn of(head: &Parts) -> Asked {
@@ -76,24 +87,37 @@ mod tests {
             ("application/json; charset=utf-8", Asked::Connect),
         ] {
             assert_eq!(Asked::of(&head(content_type)), asked, "{content_type}");
-            assert!(Asked::claims(content_type.as_bytes(), &head(content_type), false, || true), "{content_type}");
+            assert!(
+                Asked::claims(content_type.as_bytes(), &head(content_type), false, || Whose::Ours),
+                "{content_type}"
+            );
         }
     }
 
     #[test]
     fn json_to_paths_that_are_not_ours_is_left_to_others() {
         let mut head = head("application/json");
-        assert!(!Asked::claims(b"application/json", &head, false, || false));
+        assert!(!Asked::claims(b"application/json", &head, false, || Whose::Others));
+        assert!(
+            !Asked::claims(b"application/json", &head, false, || Whose::Shared),
+            "HTTP/JSON answers in its own way"
+        );
         head.headers.insert(CONNECT_VERSION, http::HeaderValue::from_static("1"));
-        assert!(Asked::claims(b"application/json", &head, false, || false));
-        assert!(!Asked::claims(b"text/html", &head, false, || true));
+        assert!(Asked::claims(b"application/json", &head, false, || Whose::Others));
+        assert!(Asked::claims(b"application/json", &head, false, || Whose::Shared));
+        assert!(!Asked::claims(b"text/html", &head, false, || Whose::Ours));
     }
 
     #[test]
     fn beside_services_that_are_mounted_only_what_is_ours_is_claimed() {
         let head = head("application/grpc");
-        for (mounted, ours, claimed) in [(false, false, true), (true, false, false), (true, true, true)] {
-            assert_eq!(Asked::claims(b"application/grpc", &head, mounted, || ours), claimed);
+        for (mounted, whose, claimed) in [
+            (false, Whose::Others, true),
+            (true, Whose::Others, false),
+            (true, Whose::Ours, true),
+            (true, Whose::Shared, true),
+        ] {
+            assert_eq!(Asked::claims(b"application/grpc", &head, mounted, || whose), claimed);
         }
     }
 }

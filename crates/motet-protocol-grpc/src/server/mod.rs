@@ -22,7 +22,7 @@ use crate::{
         reflection::{self, Described, MayAsk},
     },
 };
-use asked::Asked;
+use asked::{Asked, Whose};
 
 /// The server side of gRPC, gRPC-Web and Connect: everything that the App serves, under its protobuf
 /// names such as `/greeter.Greeter/Hello`.
@@ -117,7 +117,11 @@ impl HttpProtocol for GrpcServer {
         match content_type {
             Some(name) if head.method == Method::POST => Asked::claims(name, head, door.has_mounts(), || {
                 let path = head.uri.path().strip_prefix('/').unwrap_or_default();
-                door.dispatcher().find_proto(path).or_else(|| self.own.find_proto(path)).is_some()
+                match door.dispatcher().find_proto(path).or_else(|| self.own.find_proto(path)) {
+                    Some(route) if route.method().path == path => Whose::Shared,
+                    Some(_) => Whose::Ours,
+                    None => Whose::Others,
+                }
             }),
             _ => false,
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use motet_core::{Call, Codec, Kind, MessageType, Payload, Reply, Result, Service, Status, Streaming};
+use motet_core::{Call, Codec, Executed, Kind, MessageType, Payload, Reply, Result, Service, Status, Streaming};
 use prost::{Enumeration, Message};
 
 use super::{handler, service};
@@ -71,8 +71,8 @@ fn serving(source: &dyn HealthSource, service: &str) -> Option<CheckResponse> {
 }
 
 fn read(call: Call) -> Result<String> {
-    let request: CheckRequest = call.body.one()?.take(&MessageType::proto())?;
-    Ok(request.service)
+    let request: Result<CheckRequest> = call.body.one().and_then(|body| body.take(&MessageType::proto()));
+    request.map(|request| request.service).map_err(|status| status.with_executed(Executed::No))
 }
 
 fn written<T: Message + Default + 'static>(message: T) -> Payload {

@@ -54,6 +54,11 @@ impl ServerProtocol for MucpServer {
         "mucp"
     }
 
+    /// Clients of go-micro say `http/1.1`.
+    fn alpn(&self) -> Option<&str> {
+        Some("http/1.1")
+    }
+
     fn recognise(&self, first: &[u8], _: bool) -> Recognition {
         recognise(first)
     }

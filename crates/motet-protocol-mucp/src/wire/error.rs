@@ -92,7 +92,8 @@ pub fn read_error(text: &str, service: &str) -> Status {
         Err(_) => MicroError { detail: text.to_owned(), ..MicroError::default() },
     };
     let message = if error.detail.is_empty() { error.status } else { error.detail };
-    let status = Status::new(code(error.code), message).with_executed(Executed::Yes);
+    // The handler's word, or that of a server that could not read the request.
+    let status = Status::new(code(error.code), message);
     match error.id.is_empty() || error.id == service {
         true => status,
         false => status.with_reason(error.id),
@@ -128,7 +129,7 @@ mod tests {
         for (text, code, message, reason) in GOLDEN {
             let status = read_error(text, "greeter");
             assert_eq!((status.code(), status.message(), status.reason()), (code, message, reason), "{text}");
-            assert_eq!(status.executed(), Executed::Yes);
+            assert_eq!(status.executed(), Executed::Unknown);
             assert_eq!(write_error(&status, "greeter"), text);
         }
     }

@@ -1,10 +1,12 @@
 //! From a value, as its sender's types describe it, to serde.
 
+use std::sync::Arc;
+
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 
 use super::{
     Error, Reader, Type, Types, rust_name, same_name,
-    types::{Field, inline_definitions},
+    types::{Field, Names, inline_definitions},
     wire::MAX_DEPTH,
 };
 
@@ -55,17 +57,19 @@ impl<'t, 'r, 'de> De<'t, 'r, 'de> {
 
     fn structure<V: Visitor<'de>>(self, names: Option<&'static [&'static str]>, visitor: V) -> Result<V::Value, Error> {
         let Type::Struct(_, fields) = self.types.get(self.id)? else { return self.deserialize_any(visitor) };
-        let access = Members {
+        let names = names.map(|names| self.types.names(self.id, fields, names));
+        let depth = self.depth + 1;
+        Members {
             types: self.types,
             fields,
             names,
             input: self.input,
-            depth: self.depth + 1,
+            depth,
             at: 0,
             numbers: Field::default(),
             next: Next::Unread,
-        };
-        visitor.visit_map(access)
+        }
+        .give(visitor)
     }
 }
 
@@ -222,8 +226,8 @@ impl<'de> MapAccess<'de> for Entries<'_, '_, 'de> {
 struct Members<'t, 'r, 'de> {
     types: &'t Types,
     fields: &'t [(String, i64)],
-    /// What the receiver calls its fields, where it knows.
-    names: Option<&'static [&'static str]>,
+    /// What the receiver calls them, where it says.
+    names: Option<Arc<Names>>,
     input: &'r mut Reader<'de>,
     depth: usize,
     at: usize,
@@ -239,23 +243,66 @@ enum Next {
     End,
 }
 
+impl<'de> Members<'_, '_, 'de> {
+    fn give<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
+        let Some(names) = self.names.clone().filter(|names| names.is_in_order()) else {
+            return visitor.visit_map(self);
+        };
+        match visitor.visit_seq(&mut self) {
+            Ok(value) => match self.at == self.fields.len() && self.reach()? == Next::End {
+                true => Ok(value),
+                false => Err(Error::new("a struct has more fields than its receiver reads")),
+            },
+            Err(error) => {
+                if self.at == 0 {
+                    self.types.refuse(&names);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The next field that is there.
+    fn reach(&mut self) -> Result<Next, Error> {
+        if self.next == Next::Unread {
+            self.next = self.numbers.next(self.fields.len(), self.input)?.map_or(Next::End, Next::At);
+        }
+        Ok(self.next)
+    }
+}
+
+impl<'de> SeqAccess<'de> for &mut Members<'_, '_, 'de> {
+    type Error = Error;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
+        if self.at == self.fields.len() {
+            return Ok(None);
+        }
+        self.reach()?;
+        self.input.step()?;
+        self.next_value_seed(seed).map(Some)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.fields.len() - self.at)
+    }
+}
+
 impl<'de> MapAccess<'de> for Members<'_, '_, 'de> {
     type Error = Error;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
         use serde::de::IntoDeserializer;
         loop {
-            if self.next == Next::Unread {
-                self.next = self.numbers.next(self.fields.len(), self.input)?.map_or(Next::End, Next::At);
-            }
+            self.reach()?;
             let Some((name, id)) = self.fields.get(self.at) else { return Ok(None) };
             self.input.step()?;
-            let known = match self.names {
+            let known = match &self.names {
                 None => return seed.deserialize(rust_name(name).into_deserializer()).map(Some),
-                Some(names) => names.iter().find(|known| same_name(known, name)),
+                Some(names) => names.all[self.at],
             };
             if let Some(known) = known {
-                return seed.deserialize((*known).into_deserializer()).map(Some);
+                return seed.deserialize(known.into_deserializer()).map(Some);
             }
             if self.next == Next::At(self.at) {
                 self.types.skip(*id, self.input, false, self.depth)?;
@@ -393,15 +440,18 @@ impl<'de> Zero<'_, '_, 'de> {
         if self.depth > MAX_DEPTH {
             return Err(Error::new("the value nests too deep"));
         }
-        visitor.visit_map(Members {
+        let names = names.map(|names| self.types.names(self.id, fields, names));
+        let depth = self.depth + 1;
+        Members {
             types: self.types,
             fields,
             names,
             input: self.input,
-            depth: self.depth + 1,
+            depth,
             at: 0,
             numbers: Field::default(),
             next: Next::End,
-        })
+        }
+        .give(visitor)
     }
 }

@@ -2,19 +2,26 @@
 //! definition of a type or a value of a type defined before.
 //!
 //! [`wire`] reads and writes numbers, [`types`] the definitions, [`de`] drives serde from a value as
-//! its sender's types describe it, [`ser`] finds the types of a serde value and writes it. [`one`] is
-//! a value with its own definitions, [`GobCodec`] makes a codec of that.
+//! its sender's types describe it, [`ser`] finds the types of a serde value and writes it, and [`plan`]
+//! writes further values of the same types without finding them again. [`one`] is a value with its own
+//! definitions, which [`table`] keeps ready, and [`GobCodec`] makes a codec of that.
 
 mod codec;
 mod de;
 mod one;
+mod plan;
 mod ser;
 mod shape;
+mod table;
 mod types;
 mod wire;
 
 pub use codec::GobCodec;
-pub(crate) use one::{MAX_PARTS, One, write_value};
+pub(crate) use one::{MAX_PARTS, One, write_message, write_value};
+pub(crate) use plan::Plans;
+pub(crate) use table::Table;
+#[cfg(test)]
+pub(crate) use types::INT;
 pub(crate) use types::{FIRST_ID, STRING, Type, Types, UINT};
 pub(crate) use wire::{MAX_DEPTH, Reader, put_int, put_uint};
 
@@ -31,7 +38,7 @@ pub(crate) fn read<T: serde::de::DeserializeOwned>(types: &Types, id: i64, value
 
 /// Writes a value that was JSON with the types that it has or its schema knows.
 pub(crate) fn write(value: &serde_json::Value, schema: &serde_json::Value) -> Result<One, Error> {
-    ser::to_one(value, shape::Hint::new(schema).of_json())
+    ser::shaped(&ser::to_node(value)?, shape::Hint::new(schema).of_json()).map(|(_, one)| one)
 }
 
 /// Appends the message in which a value goes on: behind its length, as if it were one with the first.
@@ -49,6 +56,8 @@ pub(crate) fn put_text(text: &str, out: &mut BytesMut) {
 pub(crate) enum Error {
     /// The value goes on in the next message.
     GoesOn,
+    /// The value has another shape than the one before it.
+    OtherShape,
     /// Anything else.
     Other(String),
 }
@@ -63,6 +72,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::GoesOn => f.write_str("the value is cut short"),
+            Error::OtherShape => f.write_str("the value has another shape"),
             Error::Other(text) => f.write_str(text),
         }
     }
@@ -84,9 +94,10 @@ impl serde::ser::Error for Error {
 
 /// Whether two names of a field are one: Go spells `UserID` what is `user_id` here.
 pub(crate) fn same_name(a: &str, b: &str) -> bool {
-    let letters =
-        |name: &'_ str| name.bytes().filter(|b| *b != b'_').map(|b| b.to_ascii_lowercase()).collect::<Vec<_>>();
-    a == b || (a.is_ascii() && b.is_ascii() && letters(a) == letters(b))
+    fn letters(name: &str) -> impl Iterator<Item = u8> + '_ {
+        name.bytes().filter(|b| *b != b'_').map(|b| b.to_ascii_lowercase())
+    }
+    a == b || (a.is_ascii() && b.is_ascii() && letters(a).eq(letters(b)))
 }
 
 /// `user_name` as Go exports it: `UserName`.

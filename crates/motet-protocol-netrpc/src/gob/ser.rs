@@ -7,7 +7,7 @@ use serde::ser::{
 };
 
 use super::{
-    Error, One, Types, go_name, put_int, put_uint,
+    Error, One, Table, Types, go_name, put_int, put_uint,
     shape::{Hint, Shape, shape_of},
     wire::{put_bytes, put_float},
 };
@@ -31,20 +31,30 @@ pub(crate) enum Node {
     Variant(&'static str, Box<Node>),
 }
 
-/// Writes a value with the types that it has; what it does not show of them is in the schema.
-pub(crate) fn to_one(value: impl Serialize, hint: Hint<'_>) -> Result<One, Error> {
-    let node = value.serialize(Nodes)?;
-    let shape = match shape_of(&node, hint, 0)? {
-        Shape::Unknown => return Ok(One::empty()),
-        shape => shape,
-    };
+/// Writes a value with the types that it shows.
+pub(crate) fn to_one(value: &impl Serialize) -> Result<One, Error> {
+    shaped(&to_node(value)?, Hint::NONE).map(|(_, one)| one)
+}
+
+/// The value as serde shows it.
+pub(crate) fn to_node(value: &impl Serialize) -> Result<Node, Error> {
+    value.serialize(Nodes)
+}
+
+/// Writes a value with the types that it has, and says which; what it does not show of them is in the
+/// schema.
+pub(crate) fn shaped(node: &Node, hint: Hint<'_>) -> Result<(Shape, One), Error> {
+    let shape = shape_of(node, hint, 0)?;
+    if shape == Shape::Unknown {
+        return Ok((shape, One::empty()));
+    }
     let (mut types, mut out) = (Types::default(), BytesMut::new());
     let id = shape.define(&mut types, &mut Vec::new())?;
     if !matches!(shape, Shape::Struct(..)) {
         out.put_u8(0);
     }
-    write(&node, &shape, &mut out)?;
-    Ok(One { types, id, value: out.freeze() })
+    write(node, &shape, &mut out)?;
+    Ok((shape, One { table: Table::new(types, id)?, value: out.freeze() }))
 }
 
 fn mismatch() -> Error {

@@ -56,7 +56,7 @@ impl<'a> Hint<'a> {
     }
 
     /// The schema behind references and beside `null`.
-    fn resolved(self) -> Hint<'a> {
+    pub(super) fn resolved(self) -> Hint<'a> {
         let mut at = self;
         // A chain of references is short; one that is a circle says nothing.
         for _ in 0..8 {
@@ -76,22 +76,22 @@ impl<'a> Hint<'a> {
         self.to(None)
     }
 
-    fn part(self, key: &str) -> Hint<'a> {
+    pub(super) fn part(self, key: &str) -> Hint<'a> {
         self.to(self.schema.get(key))
     }
 
-    fn property(self, name: &str) -> Hint<'a> {
+    pub(super) fn property(self, name: &str) -> Hint<'a> {
         self.to(self.schema.get("properties").and_then(|properties| properties.get(name)))
     }
 
     /// Whether it is an object of named fields.
-    fn is_struct(self) -> bool {
+    pub(super) fn is_struct(self) -> bool {
         let known = self.schema.get("properties").is_some_and(Value::is_object);
         known || (self.objects && self.schema.get("additionalProperties").is_none())
     }
 
     /// The type that it describes, as far as it is finite.
-    fn shape(self, depth: usize) -> Shape {
+    pub(super) fn shape(self, depth: usize) -> Shape {
         let own = self.resolved();
         let ty = match own.schema.get("type") {
             Some(Value::String(ty)) => ty.as_str(),

@@ -1,10 +1,15 @@
 //! Types as a stream defines them.
 
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+};
+
 use bytes::{BufMut, BytesMut};
 use motet_core::Map;
 
 use super::{
-    Error, Reader, put_int, put_uint,
+    Error, Reader, put_int, put_uint, same_name,
     wire::{MAX_DEPTH, put_bytes},
 };
 
@@ -22,6 +27,9 @@ pub(crate) const FIRST_ID: i64 = 64;
 /// How many types one stream may define, and how many fields one struct may have.
 const MAX_TYPES: usize = 4096;
 const MAX_FIELDS: usize = 1000;
+/// How much memory the types of one stream may take, in bytes, a hundred structs of 40 fields: a stream keeps them to its
+/// end, and a value that can hold anything goes on with all of them.
+const MAX_BYTES: usize = 256 << 10;
 
 /// A type. The numbers are those of other types.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +61,15 @@ impl Type {
             Type::Map(key, value) => vec![*key, *value],
             Type::Struct(_, fields) => fields.iter().map(|(_, id)| *id).collect(),
             _ => Vec::new(),
+        }
+    }
+
+    /// What it takes of memory, about.
+    fn size(&self) -> usize {
+        const EACH: usize = 48;
+        EACH + match self {
+            Type::Struct(name, fields) => name.len() + fields.iter().map(|(name, _)| EACH + name.len()).sum::<usize>(),
+            _ => 0,
         }
     }
 
@@ -136,7 +153,85 @@ impl Type {
 
 /// The types that a stream has defined so far.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Types(Map<i64, Type>);
+pub(crate) struct Types {
+    all: Map<i64, Type>,
+    /// What they take of memory, about.
+    bytes: usize,
+    columns: Columns,
+}
+
+/// How a receiver knows the fields of a struct.
+#[derive(Debug)]
+pub(crate) struct Names {
+    /// The name of each; `None` for one that it does not have.
+    pub(crate) all: Box<[Option<&'static str>]>,
+    /// Whether they are all that it has, in its order: then they are offered without their names, which is
+    /// much faster, until it refuses that.
+    in_order: AtomicBool,
+}
+
+impl Names {
+    pub(crate) fn is_in_order(&self) -> bool {
+        self.in_order.load(Relaxed)
+    }
+}
+
+/// The fields of structs that receivers have asked for.
+#[derive(Debug, Default)]
+struct Columns {
+    all: Mutex<Vec<Column>>,
+    /// How often fields without names were refused.
+    refusals: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Column {
+    id: i64,
+    receiver: &'static [&'static str],
+    names: Arc<Names>,
+}
+
+/// How many fields are kept so, of all structs together.
+const MAX_COLUMNS: usize = 4096;
+
+impl Clone for Columns {
+    fn clone(&self) -> Columns {
+        Columns::default()
+    }
+}
+
+impl Types {
+    /// How a receiver knows the fields of a struct, found once for each receiver.
+    pub(crate) fn names(&self, id: i64, fields: &[(String, i64)], receiver: &'static [&'static str]) -> Arc<Names> {
+        let mut columns = self.columns.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = columns.iter().find(|known| known.id == id && std::ptr::eq(known.receiver, receiver));
+        if let Some(known) = known {
+            return known.names.clone();
+        }
+        let find = |(name, _): &(String, i64)| receiver.iter().find(|known| same_name(known, name)).copied();
+        let all: Box<[_]> = fields.iter().map(find).collect();
+        let kept = columns.iter().map(|known| known.names.all.len().max(1)).sum::<usize>();
+        let is_kept = kept + all.len() < MAX_COLUMNS;
+        // What is not kept could not be told that it was refused.
+        let in_order = is_kept && all.iter().copied().eq(receiver.iter().map(|name| Some(*name)));
+        let names = Arc::new(Names { all, in_order: in_order.into() });
+        if is_kept {
+            columns.push(Column { id, receiver, names: names.clone() });
+        }
+        names
+    }
+
+    /// Offers a receiver its fields with their names from now on.
+    pub(crate) fn refuse(&self, names: &Names) {
+        names.in_order.store(false, Relaxed);
+        self.columns.refusals.fetch_add(1, Relaxed);
+    }
+
+    /// How often fields without names were refused.
+    pub(crate) fn refusals(&self) -> usize {
+        self.columns.refusals.load(Relaxed)
+    }
+}
 
 impl Types {
     pub(crate) fn get(&self, id: i64) -> Result<&Type, Error> {
@@ -149,12 +244,12 @@ impl Types {
             STRING => &Type::String,
             COMPLEX => &Type::Complex,
             INTERFACE => &Type::Interface,
-            id => return self.0.get(&id).ok_or_else(|| Error::new("a type is not defined")),
+            id => return self.all.get(&id).ok_or_else(|| Error::new("a type is not defined")),
         })
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = i64> {
-        self.0.keys().copied()
+        self.all.keys().copied()
     }
 
     /// A number that is free.
@@ -166,10 +261,11 @@ impl Types {
         if id < FIRST_ID || id > i64::from(i32::MAX) {
             return Err(Error::new("the number of a type is out of range"));
         }
-        if self.0.len() >= MAX_TYPES {
+        self.bytes += ty.size();
+        if self.all.len() >= MAX_TYPES || self.bytes > MAX_BYTES {
             return Err(Error::new("too many types"));
         }
-        if self.0.insert(id, ty).is_some() {
+        if self.all.insert(id, ty).is_some() {
             return Err(Error::new("a type is defined twice"));
         }
         Ok(())
@@ -271,7 +367,7 @@ impl Types {
                 }
                 let mut id = input.int()?;
                 if id < 0 {
-                    id = inline_definitions(id, input, |id, ty| match self.0.get(&id) {
+                    id = inline_definitions(id, input, |id, ty| match self.all.get(&id) {
                         Some(known) if *known == ty => Ok(()),
                         _ => self.insert(id, ty),
                     })?;

@@ -1,6 +1,6 @@
 //! Numbers, texts and counts.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 use super::Error;
 
@@ -95,21 +95,33 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// An unsigned integer as it is written.
+pub(crate) fn uint_bytes(value: u64, room: &mut [u8; 9]) -> &[u8] {
+    let bytes = value.to_be_bytes();
+    room[1..].copy_from_slice(&bytes);
+    if value < 0x80 {
+        return &room[8..];
+    }
+    // At most 7: it is not 0.
+    let zeros = (value.leading_zeros() / 8) as usize;
+    room[zeros] = (8 - zeros as u8).wrapping_neg();
+    &room[zeros..]
+}
+
 /// Appends an unsigned integer.
 pub(crate) fn put_uint(value: u64, out: &mut BytesMut) {
-    if let Some(small) = u8::try_from(value).ok().filter(|small| *small < 0x80) {
-        return out.put_u8(small);
-    }
-    let bytes = value.to_be_bytes();
-    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
-    out.put_u8((8 - zeros as u8).wrapping_neg());
-    out.put_slice(&bytes[zeros..]);
+    out.extend_from_slice(uint_bytes(value, &mut [0; 9]));
 }
 
 /// Appends a signed integer.
 pub(crate) fn put_int(value: i64, out: &mut BytesMut) {
+    put_uint(int_bits(value), out);
+}
+
+/// A signed integer as the unsigned one as which it is written.
+pub(crate) fn int_bits(value: i64) -> u64 {
     let bits = (value << 1).cast_unsigned();
-    put_uint(if value < 0 { !bits } else { bits }, out);
+    if value < 0 { !bits } else { bits }
 }
 
 /// Appends a floating point number.
@@ -120,7 +132,7 @@ pub(crate) fn put_float(value: f64, out: &mut BytesMut) {
 /// Appends bytes behind their count.
 pub(crate) fn put_bytes(value: &[u8], out: &mut BytesMut) {
     put_uint(value.len() as u64, out);
-    out.put_slice(value);
+    out.extend_from_slice(value);
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use motet_core::{
     Body, Call, Codec, Deadline, Executed, Kind, MethodDescriptor, Payload, Reply, ReplyMeta, Result, Status, Streaming,
 };
-use motet_protocol_jsonrpc::{Id, Request, Version, bare_message, json, reply_body, request_params};
+use motet_protocol_jsonrpc::{Id, Request, Version, bare_message, json, json_request, reply_body, request_params};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     time::{Instant, timeout_at},
@@ -53,7 +53,7 @@ async fn within<T>(deadline: Option<Deadline>, path: &str, call: impl Future<Out
 /// The text of a request; without an id it is a notification.
 fn request(call: &Call, id: Option<u64>, window: Option<u32>) -> Result<BytesMut> {
     let params = match &call.body {
-        Body::One(message) => request_params(&call.method, Version::V2, &json(message.clone())?),
+        Body::One(message) => request_params(&call.method, Version::V2, &json_request(message.clone())?),
         Body::Stream(_) => None,
     };
     let timeout = call.deadline.map(|deadline| deadline.at.saturating_duration_since(Instant::now()));

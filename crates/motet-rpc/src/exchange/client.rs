@@ -25,6 +25,9 @@ const CHUNK: usize = 16 << 10;
 
 /// The client's side of a protocol of requests and replies, as a pure machine.
 pub trait Asking: Send + 'static {
+    /// What comes in reply, before it is known to which method.
+    type Reply: Send + 'static;
+
     /// Appends a request. On error nothing is appended.
     ///
     /// # Errors
@@ -42,22 +45,22 @@ pub trait Asking: Send + 'static {
     ///
     /// # Errors
     /// The input cannot be read any further.
-    fn next(&mut self, input: &mut BytesMut) -> Result<Option<Answer>, Fault>;
+    fn next(&mut self, input: &mut BytesMut) -> Result<Option<Answer<Self::Reply>>, Fault>;
 
     /// The body that the method's reply is, of what came for this request.
     ///
     /// # Errors
     /// The reply is none of this method.
-    fn body(method: &MethodDescriptor, request: &Payload, result: Payload) -> Result<Payload>;
+    fn body(method: &MethodDescriptor, request: &Payload, reply: Self::Reply) -> Result<Payload>;
 }
 
 /// A reply.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Answer<R> {
     /// The request's.
     pub id: u64,
     /// What came.
-    pub outcome: Result<Payload>,
+    pub outcome: Result<R>,
 }
 
 /// Connects and lets a machine ask over the connection. `greet` is what is to be said and heard before.
@@ -93,21 +96,21 @@ pub async fn connect<M: Asking, G: Future<Output = Result<BoxIo>>>(
     Ok(Arc::new(Exchange(Arc::new(Inner { shared, driver }))))
 }
 
-struct Exchange<M>(Arc<Inner<M>>);
+struct Exchange<M: Asking>(Arc<Inner<M>>);
 
 /// What calls keep alive: the connection closes when the last of them and the pool let go.
-struct Inner<M> {
+struct Inner<M: Asking> {
     shared: Arc<Shared<M>>,
     driver: AbortHandle,
 }
 
-impl<M> Drop for Inner<M> {
+impl<M: Asking> Drop for Inner<M> {
     fn drop(&mut self) {
         self.driver.abort();
     }
 }
 
-struct Shared<M> {
+struct Shared<M: Asking> {
     state: Mutex<State<M>>,
     /// Told when output has been taken or the connection is closed.
     room: tokio::sync::Notify,
@@ -115,13 +118,13 @@ struct Shared<M> {
     config: ExchangeConfig,
 }
 
-struct State<M> {
+struct State<M: Asking> {
     machine: M,
     out: BytesMut,
     /// How many bytes have been written: the position of `out`'s first byte.
     start: u64,
     next: u64,
-    pending: Map<u64, Waiting>,
+    pending: Map<u64, Waiting<M::Reply>>,
     /// One-way calls, by where their bytes end.
     unwritten: VecDeque<(u64, oneshot::Sender<Result<()>>)>,
     driver: Option<Waker>,
@@ -130,14 +133,14 @@ struct State<M> {
 }
 
 /// A call that waits for its reply.
-struct Waiting {
-    reply: oneshot::Sender<Result<Payload>>,
+struct Waiting<R> {
+    reply: oneshot::Sender<Result<R>>,
     /// Where its first byte is.
     from: u64,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-impl<M> Shared<M> {
+impl<M: Asking> Shared<M> {
     fn lock(&self) -> MutexGuard<'_, State<M>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -193,14 +196,14 @@ fn expired(deadline: Option<Deadline>, method: &str) -> Status {
 }
 
 /// Takes a call off the list when its caller has left: a reply that still comes is passed over.
-struct Forget<M> {
+struct Forget<M: Asking> {
     inner: Arc<Inner<M>>,
     id: Option<u64>,
     /// Whether the request may have left.
     sent: bool,
 }
 
-impl<M> Drop for Forget<M> {
+impl<M: Asking> Drop for Forget<M> {
     fn drop(&mut self) {
         if let Some(id) = self.id {
             let waiting = self.inner.shared.lock().pending.remove(&id);
@@ -245,9 +248,9 @@ async fn make<M: Asking>(inner: &Inner<M>, mut call: Call, forget: &mut Forget<M
 }
 
 /// What is to be waited for.
-enum Submitted {
+enum Submitted<R> {
     OneWay(oneshot::Receiver<Result<()>>),
-    Call(u64, oneshot::Receiver<Result<Payload>>),
+    Call(u64, oneshot::Receiver<Result<R>>),
 }
 
 /// Puts a request into the output; `None` while there is no room.
@@ -256,7 +259,7 @@ fn submit<M: Asking>(
     call: &Call,
     body: &Payload,
     permit: &mut Option<OwnedSemaphorePermit>,
-) -> Result<Option<Submitted>> {
+) -> Result<Option<Submitted<M::Reply>>> {
     let mut guard = shared.lock();
     let state = &mut *guard;
     if let Some(closed) = &state.closed {
@@ -355,7 +358,12 @@ async fn drive<M: Asking>(mut io: BoxIo, shared: Arc<Shared<M>>) {
 }
 
 /// Writes what the peer takes; says whether it takes any.
-fn write<M>(io: &mut BoxIo, state: &mut State<M>, shared: &Shared<M>, cx: &mut Task<'_>) -> std::io::Result<bool> {
+fn write<M: Asking>(
+    io: &mut BoxIo,
+    state: &mut State<M>,
+    shared: &Shared<M>,
+    cx: &mut Task<'_>,
+) -> std::io::Result<bool> {
     let mut took = state.out.is_empty();
     let before = state.start;
     while !state.out.is_empty() {

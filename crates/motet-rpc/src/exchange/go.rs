@@ -51,7 +51,8 @@ pub fn go_error(text: &str) -> Status {
     }
     match text.strip_prefix(STOPPING) {
         Some(message) => Status::unavailable(message.to_owned()).with_executed(Executed::No),
-        None => Status::new(Code::Unknown, text.to_owned()).with_executed(Executed::Yes),
+        // The handler's word, or that of a server that could not read the request.
+        None => Status::new(Code::Unknown, text.to_owned()),
     }
 }
 
@@ -60,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_go_could_not_find_did_not_run_and_other_errors_did() {
+    fn what_go_could_not_find_did_not_run_and_of_other_errors_nobody_can_tell() {
         for text in
             ["rpc: can't find service a.B", "rpc: can't find method a.B", "rpc: service/method request ill-formed: x"]
         {
@@ -70,7 +71,7 @@ mod tests {
         let status = go_error("divide by zero");
         assert_eq!(
             (status.code(), status.executed(), status.message()),
-            (Code::Unknown, Executed::Yes, "divide by zero")
+            (Code::Unknown, Executed::Unknown, "divide by zero")
         );
     }
 

@@ -27,6 +27,9 @@ use crate::{
 
 /// How much is read at once.
 const CHUNK: usize = 16 << 10;
+/// How many requests a connection handles before it lets others have their turn; a read counts as sixteen.
+const TURN: usize = 256;
+const READ: usize = 16;
 /// What is read before a connection with unread input is closed; closing at once would reset it, and
 /// the last replies may be lost with that.
 const LINGER_BYTES: usize = 1 << 20;
@@ -173,6 +176,7 @@ struct Serving<M> {
 impl<M: Answering> Serving<M> {
     /// Works until the connection is done, and says whether it is whole then.
     fn poll(&mut self, draining: bool, cx: &mut Task<'_>) -> Poll<bool> {
+        let mut turn = TURN;
         loop {
             while let Poll::Ready(Some(done)) = self.running.poll_join_next(cx) {
                 match done {
@@ -184,7 +188,7 @@ impl<M: Answering> Serving<M> {
                     }
                 }
             }
-            if self.take_requests(draining) {
+            if self.take_requests(draining, &mut turn) {
                 // What was started is to wake this task: it is asked for once more.
                 continue;
             }
@@ -193,6 +197,10 @@ impl<M: Answering> Serving<M> {
             }
             // Replies are not refused for want of memory; what they take is counted where there is room.
             let _ = self.account();
+            if turn == 0 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let idle = self.running.is_empty() && self.out.is_empty();
             if idle && self.ended {
                 return Poll::Ready(true);
@@ -202,7 +210,10 @@ impl<M: Answering> Serving<M> {
                 self.begun = None;
             } else {
                 match self.poll_read(cx) {
-                    Poll::Ready(Ok(())) => continue,
+                    Poll::Ready(Ok(())) => {
+                        turn = turn.saturating_sub(READ);
+                        continue;
+                    }
                     Poll::Ready(Err(_)) => return Poll::Ready(false),
                     Poll::Pending if draining && idle => return Poll::Ready(true),
                     Poll::Pending => {}
@@ -227,14 +238,15 @@ impl<M: Answering> Serving<M> {
     }
 
     /// Takes what there is room for, and says whether anything was started that goes on.
-    fn take_requests(&mut self, draining: bool) -> bool {
+    fn take_requests(&mut self, draining: bool, turn: &mut usize) -> bool {
         let before = self.running.len();
-        self.take_all(draining);
+        self.take_all(draining, turn);
         self.running.len() > before
     }
 
-    fn take_all(&mut self, draining: bool) {
-        while self.has_room() {
+    fn take_all(&mut self, draining: bool, turn: &mut usize) {
+        while self.has_room() && *turn > 0 {
+            *turn -= 1;
             let before = self.input.len();
             let next = self.machine.next(&mut self.input, &mut self.out, &self.dispatcher);
             if self.input.len() < before {

@@ -3,7 +3,8 @@
 use std::{future::Future, sync::Arc};
 
 use motet_core::{
-    ArgumentTuple, BoxFuture, Call, Carried, Carry, Context, Handler, Portable, Reply, Result, Streaming,
+    ArgumentTuple, Body, BoxFuture, Call, Carried, Carry, Context, Executed, Handler, Portable, Reply, Result, Status,
+    Streaming,
 };
 
 /// A closure of named arguments: `|cx: Context, name: String, times: u32| async move { Ok(…) }`. `A` is
@@ -124,11 +125,18 @@ where
         let closure = closure.clone();
         Box::pin(async move {
             let (cx, body, codec) = (call.cx, call.body, call.codec);
-            let payload = body.one()?;
-            let arguments = F::Arguments::read(&names, payload.codec(), &payload.bytes()?)?;
-            arguments.check(&names)?;
+            // What is no request never reaches the closure.
+            let arguments = read(&names, body).map_err(|status: Status| status.with_executed(Executed::No))?;
             let reply = closure.call(cx, arguments).await?;
             Ok(Reply::one(<F::Reply as Carried>::Carrier::payload(reply, codec)))
         })
     })
+}
+
+/// The arguments in a request, their constraints checked.
+fn read<A: ArgumentTuple>(names: &[&'static str], body: Body) -> Result<A> {
+    let payload = body.one()?;
+    let arguments = A::read(names, payload.codec(), &payload.bytes()?)?;
+    arguments.check(names)?;
+    Ok(arguments)
 }

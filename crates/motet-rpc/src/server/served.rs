@@ -142,6 +142,11 @@ impl Scope {
         self.timer = None;
         self.cx.end();
         let now = self.started.map(|_| Instant::now());
+        if !self.ends.is_none() {
+            // Before the call counts as over, which may be what a stop waits for. Hooks are user code; without the
+            // catch a panic here would end the whole connection.
+            let _ = catch(&self.pipeline.method, || self.ends.finish(status));
+        }
         if let (Some(stats), Some(started), Some(now)) = (&self.pipeline.stats, self.started, now) {
             stats.end(now.saturating_duration_since(started), status.map(Status::code));
         }
@@ -151,10 +156,6 @@ impl Scope {
         }
         if !self.span.is_disabled() {
             self.span.record("code", status.map_or("OK", |status| status.code().name()));
-        }
-        if !self.ends.is_none() {
-            // Hooks are user code; without the catch a panic here would end the whole connection.
-            let _ = catch(&self.pipeline.method, || self.ends.finish(status));
         }
     }
 }

@@ -5,7 +5,9 @@
 
 use std::{fmt, future::Future, marker::PhantomData, sync::Arc};
 
-use motet_core::{Body, BoxFuture, Call, Carry, Codec, Context, Handler, Payload, Reply, Result, Status, Streaming};
+use motet_core::{
+    Body, BoxFuture, Call, Carry, Codec, Context, Executed, Handler, Payload, Reply, Result, Status, Streaming,
+};
 
 use super::outcome::ServiceError;
 
@@ -67,12 +69,12 @@ impl<O: Carry, E> Answer<O, E> {
         }
     }
 
-    /// The answer to a request that is none.
+    /// The answer to a request that is none: the method has not begun.
     ///
     /// # Errors
     /// Always, in the call's codec.
     pub fn refuse(self, status: Status) -> Result<Reply> {
-        Err(in_codec(status, &self.codec))
+        Err(in_codec(status.with_executed(Executed::No), &self.codec))
     }
 }
 

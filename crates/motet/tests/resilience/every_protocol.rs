@@ -11,10 +11,15 @@ use crate::{
 };
 
 /// The protocols of the calls along a chain, and what can end a call there.
-const CHAINS: [(&[&str], &[End]); 5] = [
+const CHAINS: [(&[&str], &[End]); 8] = [
     (&["grpc", "grpc"], &ENDS),
     (&["motet", "grpc", "http"], &ENDS),
     (&["http", "grpc", "motet"], &ENDS),
+    (&["ws", "ws"], &ENDS),
+    // mucp carries the time that is left and streams; a caller who leaves a call closes its connection,
+    // which may as well be half a close: an answer is waited for.
+    (&["mucp", "mucp"], &[End::CancelOfStream, End::DropOfStream, End::Deadline, End::DeadlineOfStream]),
+    (&["motet", "mucp", "grpc"], &[End::CancelOfStream, End::DropOfStream, End::Deadline, End::DeadlineOfStream]),
     // rpcx carries the time that is left, but no stream and no word of a caller who has left.
     (&["rpcx", "rpcx"], &[End::Deadline]),
     (&["motet", "rpcx", "grpc"], &[End::Deadline]),

@@ -9,3 +9,5 @@ mod every_protocol;
 mod every_transport;
 mod executed;
 mod observed;
+#[cfg(feature = "full")]
+mod unreadable;

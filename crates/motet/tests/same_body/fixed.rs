@@ -65,7 +65,7 @@ async fn what_comes_of_a_call_does_not_depend_on_the_way() {
         (Action::Optional, "UNIMPLEMENTED: same/optional"),
     ];
     let ways = Way::all().await;
-    assert_eq!(ways.len(), 10);
+    assert_eq!(ways.len(), 12);
     for (action, expected) in table {
         let first = action.clone().run(&ways[0]).await;
         assert!(first.contains(expected), "{action:?}: {first}");

@@ -1,6 +1,6 @@
 //! One test body for every way to a service: in the same value, in the same App, through memory, TCP, a
-//! Unix socket and TLS by motet/1, by gRPC with and without TLS, by HTTP/JSON over HTTP/2, and by a
-//! protocol of lines. What comes of a call is the same.
+//! Unix socket and TLS by motet/1, by gRPC with and without TLS, by gRPC-Web and Connect, by HTTP/JSON over
+//! HTTP/2, and by a protocol of lines. What comes of a call is the same.
 #![cfg(unix)]
 
 mod actions;

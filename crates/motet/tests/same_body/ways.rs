@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use motet::{AppBuilder, ClientTls, RunningApp, ServerTls, Service};
 use motet_http::{HttpConfig, HttpServer};
-use motet_protocol_grpc::{GrpcClient, GrpcConfig, GrpcServer};
+use motet_protocol_grpc::{ConnectClient, GrpcClient, GrpcConfig, GrpcServer, GrpcWebClient};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 
@@ -48,6 +48,8 @@ impl Way {
             Way::to("http", "tcp://127.0.0.1:0", http, |address| address.replace("tcp://", "http://")).await,
             Way::to("line", "tcp://127.0.0.1:0", line, |address| address.replace("tcp://", "line://")).await,
             Way::to("grpc", "tcp://127.0.0.1:0", grpc, |address| address.replace("tcp://", "grpc://")).await,
+            Way::to("grpc-web", "tcp://127.0.0.1:0", grpc, |address| address.replace("tcp://", "grpc-web://")).await,
+            Way::to("connect", "tcp://127.0.0.1:0", grpc, |address| address.replace("tcp://", "connect://")).await,
             Way::to("grpc+tls", "tls://127.0.0.1:0", grpc_tls, |address| address.replace("tcp+", "grpc+")).await,
         ];
         all[0].folder = Some(folder);
@@ -85,13 +87,15 @@ impl Way {
     }
 }
 
-/// HTTP/2 with gRPC behind it, and a client that speaks it.
+/// HTTP/2 with gRPC and its kin behind it, and clients that speak them.
 fn grpc(mut app: AppBuilder) -> AppBuilder {
     let door = HttpServer::new(HttpConfig::default()).protocol(Arc::new(GrpcServer::new(GrpcConfig::default())));
     for protocol in door.server_protocols() {
         app = app.server_protocol(protocol);
     }
     app.client_protocol(Arc::new(GrpcClient::default()))
+        .client_protocol(Arc::new(GrpcWebClient::default()))
+        .client_protocol(Arc::new(ConnectClient::default()))
 }
 
 fn tls() -> (ServerTls, ClientTls) {

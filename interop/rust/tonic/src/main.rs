@@ -1,4 +1,5 @@
-//! `serve` serves `grpc.testing.TestService` by tonic and prints its port; `call ADDRESS [PID]` runs the cases
+//! `serve` serves `grpc.testing.TestService` by tonic, with the version of reflection that is named, and prints its
+//! port; `call ADDRESS [PID]` runs the cases
 //! against a server, whose process `peer_killed` ends, and prints a line for each.
 
 use anyhow::{Result, bail};
@@ -12,10 +13,11 @@ use tokio::net::TcpListener;
 async fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["serve"] => {
+        ["serve", ref reflection @ ..] if reflection.len() < 2 => {
+            let reflection = reflection.first().map(|name| name.parse()).transpose()?;
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             println!("{}", listener.local_addr()?.port());
-            server::serve(listener).await
+            server::serve(listener, reflection).await
         }
         ["call", address, ref pid @ ..] => {
             let pid = pid.first().map(|pid| pid.parse()).transpose()?;
@@ -35,6 +37,6 @@ async fn main() -> Result<()> {
             }
             Ok(())
         }
-        _ => bail!("usage: motet-interop-tonic serve | call ADDRESS [PID]"),
+        _ => bail!("usage: motet-interop-tonic serve [v1 | v1alpha] | call ADDRESS [PID]"),
     }
 }

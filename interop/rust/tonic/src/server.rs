@@ -1,7 +1,8 @@
 //! `grpc.testing.TestService`, served by tonic.
 
-use std::{pin::Pin, time::Duration};
+use std::{pin::Pin, str::FromStr, time::Duration};
 
+use anyhow::bail;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -18,15 +19,47 @@ use crate::{
 
 type Replies = Pin<Box<dyn Stream<Item = Result<StreamingOutputCallResponse, Status>> + Send>>;
 
-/// Serves until it is dropped.
+/// A version of the reflection service.
+#[derive(Clone, Copy, Debug)]
+pub enum Reflection {
+    /// `grpc.reflection.v1`.
+    V1,
+    /// `grpc.reflection.v1alpha`.
+    V1Alpha,
+}
+
+impl FromStr for Reflection {
+    type Err = anyhow::Error;
+
+    fn from_str(name: &str) -> anyhow::Result<Reflection> {
+        match name {
+            "v1" => Ok(Reflection::V1),
+            "v1alpha" => Ok(Reflection::V1Alpha),
+            other => bail!("{other}: the versions of reflection are v1 and v1alpha"),
+        }
+    }
+}
+
+/// Serves until it is dropped, with this version of reflection and no other.
 ///
 /// # Errors
 /// What the transport fails with.
-pub async fn serve(listener: TcpListener) -> anyhow::Result<()> {
-    let service = TestServiceServer::new(Me);
-    Server::builder().add_service(service).serve_with_incoming(TcpListenerStream::new(listener)).await?;
+pub async fn serve(listener: TcpListener, reflection: Option<Reflection>) -> anyhow::Result<()> {
+    let files = || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(FILES);
+    let (mut v1, mut v1alpha) = (None, None);
+    match reflection {
+        Some(Reflection::V1) => v1 = Some(files().build_v1()?),
+        Some(Reflection::V1Alpha) => v1alpha = Some(files().build_v1alpha()?),
+        None => {}
+    }
+    let services = Server::builder().add_service(TestServiceServer::new(Me));
+    let services = services.add_optional_service(v1).add_optional_service(v1alpha);
+    services.serve_with_incoming(TcpListenerStream::new(listener)).await?;
     Ok(())
 }
+
+/// The files that the service is declared in.
+const FILES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/testing.binpb"));
 
 struct Me;
 

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 async fn motet_calls_tonic() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("free");
     let address = listener.local_addr().expect("bound");
-    let serving = tokio::spawn(server::serve(listener));
+    let serving = tokio::spawn(server::serve(listener, None));
     let builder = Client::builder().transport(Arc::new(TcpTransport::new())).protocol(Arc::new(GrpcClient::default()));
     let client = builder.build().to(format!("grpc://{address}")).expect("an address");
     let peer = cases::Peer { client, pid: None };

@@ -109,13 +109,14 @@ impl ServerTls {
         Ok(ServerTls { base: Arc::new(base), asks_clients: clients.map(|(_, asked)| asked), chain, key })
     }
 
-    /// Offers the ALPN names of these protocols and no others.
+    /// Offers the ALPN names of these protocols and no others, in their order, which decides where a
+    /// client knows several. A name of more than one stands where the last of them does: what looks like
+    /// HTTP/1.1 is asked before HTTP/2, which is still preferred to it.
     pub(crate) fn accept_for(&self, protocols: &[Arc<dyn ServerProtocol>]) -> TlsAccept {
         let mut config = rustls::ServerConfig::clone(&self.base);
         for name in protocols.iter().filter_map(|protocol| protocol.alpn()) {
-            if !config.alpn_protocols.iter().any(|known| known == name.as_bytes()) {
-                config.alpn_protocols.push(name.as_bytes().to_vec());
-            }
+            config.alpn_protocols.retain(|known| known != name.as_bytes());
+            config.alpn_protocols.push(name.as_bytes().to_vec());
         }
         TlsAccept(Arc::new(config).into())
     }
