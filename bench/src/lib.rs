@@ -21,7 +21,7 @@
 //!
 //! What each system does for a call is said by `motet-bench systems`; all but `floor-raw`
 //! decode on the server, encode the reply, and decode it on the client. To add a system,
-//! write `systems/NAME.rs` like its neighbours and add its line to [`systems::ALL`].
+//! write `systems/NAME.rs` like its neighbours and add its line to `systems::ALL`.
 
 #![allow(
     clippy::disallowed_types,
